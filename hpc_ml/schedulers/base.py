@@ -1,0 +1,131 @@
+"""What every scheduler answers to."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from hpc_ml.sites.profile import SiteProfile
+
+
+@dataclass(frozen=True)
+class BatchJob:
+    """One job as it is asked for, before a scheduler's own words.
+
+    Parameters
+    ----------
+    name : str
+        Name of the job; the run's tag, so that its jobs can be found again.
+    cores, gpus : int
+        Cores and GPUs of the job.
+    memory_bytes : int or None
+        Memory of the job; None asks for none.
+    walltime_s : int
+        Walltime in seconds.
+    queue, account : str or None
+        Where it runs and who pays.
+    directives : tuple of str
+        Further directives, as the scheduler's own command takes them.
+    log_folder : Path
+        Absolute path of the folder that the job's log is written to.
+    log_stem : str
+        The log is `log_folder/log_stem-JOBID.log`.
+    body : tuple of str
+        Shell lines, already quoted, that the job runs after the prologue.
+    warn_s : int
+        Seconds before the walltime at which the scheduler shall signal the job; 0: never.
+    """
+
+    name: str
+    cores: int
+    memory_bytes: int | None
+    gpus: int
+    walltime_s: int
+    queue: str | None
+    account: str | None
+    directives: tuple[str, ...]
+    log_folder: Path
+    log_stem: Literal["controller", "worker"]
+    body: tuple[str, ...]
+    warn_s: int = 0
+
+
+class JobState(StrEnum):
+    """A job's state, whatever its scheduler calls it."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out of memory"
+    GONE = "gone"  # the scheduler does not know it any more, and kept no record
+
+    @property
+    def ended(self) -> bool:
+        return self not in (JobState.PENDING, JobState.RUNNING)
+
+
+@dataclass(frozen=True)
+class JobReport:
+    """What a scheduler says of one job.
+
+    `native_state` and `native_reason` are its own words; `explanation` says in a sentence why
+    the job waits or how it ended, and `never_runs` that waiting is in vain.
+    """
+
+    job_id: str
+    state: JobState
+    native_state: str = ""
+    native_reason: str = ""
+    exit_code: int | None = None
+    explanation: str = ""
+    never_runs: bool = False
+
+
+class Scheduler(ABC):
+    """A scheduler reached through its own commands, as one site wants to be asked.
+
+    Rendering is pure. Every other method runs commands, with the variables of a surrounding
+    job (SLURM_*, PBS_*) left out of their environment.
+    """
+
+    name: ClassVar[str]
+    commands: ClassVar[tuple[str, ...]]
+
+    def __init__(self, profile: SiteProfile) -> None:
+        self.profile = profile
+
+    @abstractmethod
+    def render(self, job: BatchJob) -> str:
+        """Return the whole batch script. Raises BadJob for what this site cannot honour."""
+
+    @abstractmethod
+    def check_commands(self) -> None:
+        """Raise SchedulerMissing when the scheduler's commands are not on this host."""
+
+    @abstractmethod
+    def validate(self, script: Path) -> None:
+        """Ask the scheduler whether it would take the script, where it can be asked.
+
+        Raises SubmissionRefused with its reason and the next step.
+        """
+
+    @abstractmethod
+    def submit(self, script: Path) -> str:
+        """Submit the script and return the job's id. Raises SubmissionRefused."""
+
+    @abstractmethod
+    def poll(self, job_ids: Iterable[str]) -> Mapping[str, JobReport]:
+        """Return a report for every id asked, in one batched call where the scheduler allows."""
+
+    @abstractmethod
+    def cancel(self, job_ids: Iterable[str]) -> None:
+        """Ask for the end of jobs; those that have ended already are no error."""
+
+    @abstractmethod
+    def find(self, name: str) -> list[str]:
+        """Return the ids of this user's waiting and running jobs of that name."""

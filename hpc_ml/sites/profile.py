@@ -1,0 +1,69 @@
+"""What differs from one site to the next, as a model; the profiles themselves are YAML."""
+
+from typing import Any, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from hpc_ml.spec.model import SpecModel
+from hpc_ml.spec.words import Directive, SchedulerName
+
+
+class QueueRule(SpecModel):
+    """What one queue of a site demands."""
+
+    minimum_nodes: PositiveInt = Field(1, description="nodes that a job there must at least ask for")
+    description: str | None = Field(None, description="what the queue is for")
+
+
+class SiteProfile(SpecModel):
+    """How one site wants its jobs asked for."""
+
+    name: str = Field(description="the name that --site takes")
+    description: str = Field(description="the site and the machine")
+    scheduler: Literal["slurm", "pbs", "torque"] = Field(description="which scheduler it runs")
+    account_flag: Literal["-A", "-P"] = Field("-A", description="the option of the account")
+    account_required: bool = Field(False, description="whether a job without account is refused")
+    walltime_required: bool = Field(True, description="whether a job must say its walltime")
+    resource_style: Literal["select", "flat", "nodes-ppn"] = Field(
+        "select", description="PBS: how cores and memory are asked for"
+    )
+    memory_style: Literal["mem", "mem-per-cpu", "none"] = Field(
+        "mem", description="how memory is asked for; none: nodes are given whole"
+    )
+    gpu_style: Literal["gres", "gpus-per-node", "ngpus", "queue", "none"] = Field(
+        "none", description="how GPUs are asked for; queue: the queue itself is the request"
+    )
+    gpu_type: SchedulerName | None = Field(None, description="type of GPU to ask for")
+    gpu_queue: SchedulerName | None = Field(None, description="queue of jobs with GPUs")
+    gpus_per_node: PositiveInt | None = Field(
+        None, description="GPUs of a node, where the queue is the request"
+    )
+    cores_per_gpu: PositiveInt | None = Field(
+        None, description="cores that must be asked for with each GPU"
+    )
+    interface: SchedulerName | None = Field(
+        None, description="network interface that reaches the compute nodes"
+    )
+    directives: tuple[Directive, ...] = Field((), description="directives of every job")
+    cpu_directives: tuple[Directive, ...] = Field((), description="directives of jobs without GPUs")
+    gpu_directives: tuple[Directive, ...] = Field((), description="directives of jobs with GPUs")
+    prologue: tuple[str, ...] = Field(
+        (), description="shell lines before the command: modules, environments"
+    )
+    queues: dict[str, QueueRule] = Field({}, description="queues with demands of their own")
+    required_directives: dict[str, str] = Field(
+        {}, description="start of a directive that must be given -> what to write"
+    )
+    defaults: dict[str, Any] = Field(
+        {}, description="values of the job that hold here unless the user says otherwise"
+    )
+
+    @model_validator(mode="after")
+    def _styles_fit_the_scheduler(self) -> "SiteProfile":
+        slurm_only = self.gpu_style in ("gres", "gpus-per-node") or self.memory_style == "mem-per-cpu"
+        if self.scheduler != "slurm" and slurm_only:
+            raise ValueError(
+                f"gpu_style {self.gpu_style!r} and memory_style {self.memory_style!r} "
+                f"do not fit {self.scheduler}"
+            )
+        return self
