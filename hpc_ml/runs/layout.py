@@ -1,0 +1,98 @@
+"""Where each file of a run lies; pure, so that scripts can be rendered before the folder exists."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunLayout:
+    """The paths of one run, given the absolute path of its folder."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        return self.path.name
+
+    @property
+    def tag(self) -> str:
+        """The name of all batch jobs of this run; at most 15 characters, as old PBS demands."""
+        return "hpcml-" + self.run_id.rsplit("-", 1)[-1]
+
+    @property
+    def job_file(self) -> Path:
+        return self.path / "job.yaml"
+
+    @property
+    def record_file(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def events_file(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def heartbeat_file(self) -> Path:
+        return self.path / "heartbeat.json"
+
+    @property
+    def owner_file(self) -> Path:
+        return self.path / "owner.json"
+
+    @property
+    def cancel_file(self) -> Path:
+        """A request to stop, left by `hpc-ml cancel` and seen by the controller."""
+        return self.path / "cancel.json"
+
+    @property
+    def ledger_file(self) -> Path:
+        return self.path / "ledger" / "units.jsonl"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def controller_log(self) -> Path:
+        return self.logs / "controller.log"
+
+    @property
+    def controller_script(self) -> Path:
+        return self.path / "controller.sh"
+
+    @property
+    def worker_script(self) -> Path:
+        return self.path / "worker.sh"
+
+    @property
+    def scheduler_file(self) -> Path:
+        """The Dask scheduler's address, as `dask worker --scheduler-file` reads it."""
+        return self.path / "scheduler.json"
+
+    @property
+    def tls(self) -> Path:
+        return self.path / "tls"
+
+    @property
+    def tls_ca_file(self) -> Path:
+        return self.tls / "ca.pem"
+
+    @property
+    def tls_cert_file(self) -> Path:
+        return self.tls / "cert.pem"
+
+    @property
+    def tls_key_file(self) -> Path:
+        return self.tls / "key.pem"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def cv_results_file(self) -> Path:
+        return self.path / "cv_results.csv"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
