@@ -94,5 +94,13 @@ class RunLayout:
         return self.path / "cv_results.csv"
 
     @property
+    def history_file(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions"
+
+    @property
     def model(self) -> Path:
         return self.path / "model"

@@ -1,0 +1,59 @@
+"""Files that appear whole or not at all, and that only their owner reads."""
+
+import errno
+import json
+import math
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from hpc_ml.errors import TaskFailed
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file at once, with mode 0600; a reader sees the old text or the new.
+
+    Raises OSError, with the file that was there untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a JSON file at once; NaN and infinities, which JSON has not, become null."""
+    write_text(path, json.dumps(replace_non_finite(value), indent=2, allow_nan=False) + "\n")
+
+
+def replace_non_finite(value: Any) -> Any:
+    """Return the value with null for each NaN and infinity in it."""
+    if isinstance(value, dict):
+        return {key: replace_non_finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [replace_non_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def explain_write_failure(path: Path, error: OSError) -> TaskFailed:
+    """Return the error to raise when a file of a run could not be written."""
+    hint = "see that the folder can be written to"
+    if error.errno in _NO_SPACE:
+        hint = "make room there"
+    return TaskFailed(
+        f"cannot write: {error.strerror or error}",
+        where=str(path),
+        hint=f"{hint}, then type `hpc-ml resume`",
+    )

@@ -1,0 +1,195 @@
+"""The one controller that may write to a run.
+
+No flock: it is local to a node on some shared file systems. The owner's record is made with
+O_EXCL, and a claim on the place of a dead owner likewise, under a name with that owner's token.
+"""
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import AwareDatetime, ValidationError
+
+from hpc_ml.errors import BadRun
+from hpc_ml.runs.atomic import explain_write_failure
+from hpc_ml.runs.layout import RunLayout
+from hpc_ml.runs.processes import ProcessMark
+from hpc_ml.runs.record import read_clock
+
+STILL_S = 60.0
+_POLL_S = 0.5
+
+
+class OwnershipLost(BadRun):
+    """Another controller owns the run now; this one must write nothing more."""
+
+
+class OwnerRecord(ProcessMark):
+    """Who owns a run: a process, its batch job, and the token that only it knows."""
+
+    token: str
+    taken_at: AwareDatetime
+    job_id: str | None = None
+
+    def describe(self) -> str:
+        """Return the owner in words."""
+        job = f", job {self.job_id}" if self.job_id else ""
+        return f"process {self.pid} on {self.host}{job}"
+
+
+class Ownership:
+    """A run owned by this process; `take` is how to come by one."""
+
+    def __init__(self, layout: RunLayout, owner: OwnerRecord) -> None:
+        self.owner = owner
+        self._layout = layout
+
+    @classmethod
+    def take(
+        cls,
+        layout: RunLayout,
+        job_id: str | None = None,
+        *,
+        alive: Callable[[str], bool] | None = None,
+        tell: Callable[[str], None] | None = None,
+        still_s: float = STILL_S,
+    ) -> "Ownership":
+        """Own the run, or say who does.
+
+        Parameters
+        ----------
+        layout : RunLayout
+            The run's paths.
+        job_id : str, optional
+            The batch job that this process runs in.
+        alive : callable, optional
+            Says of a job id whether the scheduler still has the job waiting or running.
+        tell : callable, optional
+            Hears, in a line, why this takes long.
+        still_s : float, default=60.0
+            Seconds that the heartbeat of an owner elsewhere must stand still, by this host's
+            clock, before it counts as dead.
+
+        Raises BadRun when another controller is alive, TaskFailed when nothing can be written.
+        """
+        mine = OwnerRecord.current(token=secrets.token_hex(8), taken_at=read_clock(), job_id=job_id)
+        try:
+            if not _create(layout.owner_file, mine):
+                _replace(layout, mine, alive, tell or (lambda _: None), still_s)
+        except OSError as error:
+            raise explain_write_failure(layout.owner_file, error) from error
+        return cls(layout, mine)
+
+    def verify(self) -> None:
+        """Raise OwnershipLost when another controller has taken the run; call before writes."""
+        owner = read_owner(self._layout)
+        if owner is None or owner.token != self.owner.token:
+            by = owner.describe() if owner else "no one"
+            raise OwnershipLost(
+                f"this controller lost the run; it is owned by {by} now",
+                where=str(self._layout.path),
+            )
+
+    def release(self) -> None:
+        """Give the run up; a run that was lost before is left to its new owner."""
+        owner = read_owner(self._layout)
+        if owner is not None and owner.token == self.owner.token:
+            self._layout.owner_file.unlink(missing_ok=True)
+
+
+def read_owner(layout: RunLayout) -> OwnerRecord | None:
+    """Return the owner of a run; None where there is none, or its record is half written."""
+    try:
+        return OwnerRecord.model_validate_json(layout.owner_file.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _create(path: Path, owner: OwnerRecord) -> bool:
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return False
+    try:
+        os.write(descriptor, owner.model_dump_json().encode() + b"\n")
+        os.fsync(descriptor)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _replace(
+    layout: RunLayout,
+    mine: OwnerRecord,
+    alive: Callable[[str], bool] | None,
+    tell: Callable[[str], None],
+    still_s: float,
+) -> None:
+    """Put this process in the place of an owner that is dead."""
+    first = read_owner(layout)
+    if first is None and _create(layout.owner_file, mine):
+        return
+    dead = _is_dead(first, alive) if first else None
+    if dead is None:
+        who = first.describe() if first else "a process that has not said its name"
+        tell(f"the run is owned by {who}; watching its heartbeat for up to {still_s:.0f} s")
+        dead = _stands_still(layout, still_s)
+    if not dead:
+        raise _refuse(layout, read_owner(layout) or first)
+    claim = layout.owner_file.with_name(f"owner-{first.token if first else 'unnamed'}.next")
+    if not _create(claim, mine):
+        raise BadRun(
+            "another hpc-ml is taking this run over",
+            where=str(layout.path),
+            hint=f"look with `hpc-ml status`; if there is none, delete {claim.name}",
+        )
+    now = read_owner(layout)
+    if (now.token if now else None) != (first.token if first else None):
+        claim.unlink()
+        raise _refuse(layout, now)
+    claim.replace(layout.owner_file)
+
+
+def _is_dead(owner: OwnerRecord, alive: Callable[[str], bool] | None) -> bool | None:
+    """Return whether the owner is gone; None when only time can tell."""
+    here = owner.is_alive()
+    if here is not None:
+        return not here
+    if owner.job_id is not None and alive is not None:
+        return not alive(owner.job_id)
+    return None
+
+
+def _stands_still(layout: RunLayout, still_s: float) -> bool:
+    # Neither the file's time nor the one it tells: clocks of hosts and file servers differ.
+    before = _read_signs(layout)
+    deadline = time.monotonic() + still_s
+    while time.monotonic() < deadline:
+        time.sleep(min(_POLL_S, still_s))
+        if _read_signs(layout) != before:
+            return False
+    return True
+
+
+def _read_signs(layout: RunLayout) -> tuple[bytes, ...]:
+    signs = []
+    for path in (layout.heartbeat_file, layout.owner_file):
+        try:
+            signs.append(path.read_bytes())
+        except OSError:
+            signs.append(b"")
+    return tuple(signs)
+
+
+def _refuse(layout: RunLayout, owner: OwnerRecord | None) -> BadRun:
+    who = owner.describe() if owner else "another controller"
+    return BadRun(
+        f"the run is owned by {who}, which is alive",
+        where=str(layout.path),
+        hint=f"wait for it, or stop it with `hpc-ml cancel {layout.run_id}`",
+    )
