@@ -1,0 +1,282 @@
+"""What a notebook and the command line use: make a job, run it, submit it, find its run."""
+
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hpc_ml.controller import conduct
+from hpc_ml.errors import BadJob, HpcMlError
+from hpc_ml.runs.atomic import write_text
+from hpc_ml.runs.folder import RunFolder
+from hpc_ml.runs.index import allocate_id, check_id, find_run
+from hpc_ml.runs.index import runs_dir as choose_runs_dir
+from hpc_ml.runs.layout import RunLayout
+from hpc_ml.runs.listener import Listener, Silence
+from hpc_ml.runs.record import RunRecord, RunState, read_clock
+from hpc_ml.runs.summary import RunSummary, summarise
+from hpc_ml.schedulers import open_scheduler
+from hpc_ml.schedulers.scripts import Plan, controller_script, gpu_launcher, worker_script
+from hpc_ml.sites.loading import choose_profile
+from hpc_ml.spec.job import Job
+from hpc_ml.spec.layers import (
+    Layer,
+    Resolved,
+    assignment_layer,
+    dask_jobqueue_layer,
+    dump_job,
+    environment_layer,
+    job_file_layer,
+    peek,
+    profile_layer,
+    project_layer,
+    resolve,
+    user_config_layer,
+)
+from hpc_ml.tasks import registry
+from hpc_ml.version import __version__
+
+_LOOK_EVERY_S = 0.1
+_SUBMITTER_LIMIT_S = 10
+
+
+def resolve_job(
+    task: str | None = None,
+    *,
+    flags: Layer | None = None,
+    job_file: Path | None = None,
+    assignments: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Resolved:
+    """Return the job that all layers of configuration make, and where each value came from.
+
+    Later layers win: the site's defaults, the user's configuration, `hpc-ml.yaml` in `folder`
+    (default: the present one), the job file, `HPC_ML_*` of `environ`, assignments, flags.
+
+    Raises
+    ------
+    BadJob, BadSite
+        Naming file and line, key, what was given and what is allowed.
+    """
+    given = [
+        user_config_layer(),
+        project_layer(folder or Path.cwd()),
+        *([job_file_layer(job_file)] if job_file is not None else []),
+        environment_layer(os.environ if environ is None else environ),
+        assignment_layer(assignments),
+        *([flags] if flags is not None else []),
+    ]
+    name = task or peek(given, "task")
+    if name is None:
+        raise BadJob("the job has no task", hint=f"known: {', '.join(registry.names())}")
+    module = registry.load(name)
+    layers = [_example_layer(name, given), *_site_layers(given), *given]
+    if task is not None:
+        layers.append(Layer("command", {"task": task}, {("task",): "command line"}))
+    return resolve(layers, module.Settings)
+
+
+def make_job(task: str, **keys: Any) -> Job:
+    """Return a job from keys as a job file has them: ``make_job("gridsearch", on="slurm", ..)``."""
+    return resolve_job(task, flags=Layer("make_job", keys, {})).job
+
+
+def _site_layers(given: Sequence[Layer]) -> list[Layer]:
+    on, site = peek(given, "on"), peek(given, "site")
+    if on not in ("slurm", "pbs"):
+        return []
+    profile = choose_profile(on, site)
+    return [dask_jobqueue_layer(profile.scheduler), profile_layer(profile.name, profile.defaults)]
+
+
+def _example_layer(task: str, given: Sequence[Layer]) -> Layer:
+    """Return the task's example, where the job names neither data nor an estimator of its own."""
+    example = dict(registry.load(task).EXAMPLE)
+    if peek(given, "data.path") or peek(given, "data.name"):
+        return Layer("example", {}, {})
+    if peek(given, "estimator"):
+        example = {"data": example["data"]}
+    return Layer("example", example, {})
+
+
+def check(job: Job) -> str:
+    """Refuse what the data, the task and the site rule out; return the digest of the data.
+
+    Raises BadInput; nothing has been made or asked of a scheduler then.
+    """
+    from hpc_ml.data import inspect
+
+    task = registry.load(job.task)
+    source = task.source(job)
+    summary = inspect(source)
+    task.check(job, summary)
+    return summary.digest
+
+
+def run(
+    job: Job,
+    *,
+    runs_dir: Path | None = None,
+    run_id: str | None = None,
+    listener: Listener | None = None,
+) -> RunSummary:
+    """Run a job here, in the foreground, and return what came of it.
+
+    Parameters
+    ----------
+    job : Job
+        From `resolve_job` or `make_job`.
+    runs_dir : Path, optional
+        Where the run's folder is made; default HPC_ML_RUNS, else ./hpc-ml-runs.
+    run_id : str, optional
+        The run's id, as a dry run printed it; default: a new one.
+    listener : Listener, optional
+        Hears progress and messages.
+
+    Raises
+    ------
+    HpcMlError
+        With the exit code that the command line ends with.
+    """
+    listener = listener or Silence()
+    job = _absolute(job)
+    layout = _layout(runs_dir, run_id)
+    if job.on_scheduler:
+        plan = _plan(job, layout)
+        worker_script(plan)  # what the site cannot honour is refused before anything is made
+        open_scheduler(plan.profile).check_commands()
+    folder = _make_folder(job, layout, check(job))
+    listener.tell(f"run {folder.run_id} in {folder.path}")
+    return conduct(folder, job, listener)
+
+
+def submit(
+    job: Job, *, runs_dir: Path | None = None, run_id: str | None = None
+) -> RunSummary:
+    """Hand the whole run to the scheduler and return at once; parameters as for `run`.
+
+    Raises
+    ------
+    SubmissionRefused
+        With the scheduler's own words; the run is recorded as failed then.
+    """
+    job = _absolute(job)
+    layout = _layout(runs_dir, run_id)
+    plan = _plan(job, layout)
+    script = controller_script(plan)
+    worker = worker_script(plan)
+    scheduler = open_scheduler(plan.profile)
+    scheduler.check_commands()
+    folder = _make_folder(job, layout, check(job))
+    write_text(layout.controller_script, script)
+    write_text(layout.worker_script, worker)
+    try:
+        scheduler.validate(layout.worker_script)
+        job_id = scheduler.submit(layout.controller_script)
+    except HpcMlError as error:
+        folder.update(
+            state=RunState.FAILED,
+            ended_at=read_clock(),
+            exit_code=int(error.exit_code),
+            error=str(error),
+        )
+        raise
+    folder.update(controller_job=job_id)
+    folder.tell_event("submitted", job=job_id)
+    return summarise(folder)
+
+
+def conduct_submitted(run_dir: Path, listener: Listener) -> RunSummary:
+    """Take a submitted run to its end, from inside its controller's batch job."""
+    folder = RunFolder.open(run_dir)
+    _await_submitter(folder)
+    settings_class = registry.settings_class(folder.read_record().task)
+    job = resolve([job_file_layer(folder.layout.job_file)], settings_class).job
+    return conduct(folder, job, listener)
+
+
+def _await_submitter(folder: RunFolder) -> None:
+    """Let `submit` write the job's id first: two writers at once would lose one's change."""
+    deadline_s = time.monotonic() + _SUBMITTER_LIMIT_S
+    while folder.read_record().controller_job is None and time.monotonic() < deadline_s:
+        time.sleep(_LOOK_EVERY_S)
+
+
+def dry_run(
+    job: Job, *, runs_dir: Path | None = None, run_id: str | None = None, submitted: bool
+) -> tuple[RunLayout, dict[str, str]]:
+    """Return where a run would lie and the texts it would send; makes and asks nothing.
+
+    The texts are those of the controller's script (for `submit`) and the workers' script, under
+    their file names; on this machine the resolved job alone.
+    """
+    job = _absolute(job)
+    layout = _layout(runs_dir, run_id)
+    check(job)
+    if not job.on_scheduler:
+        return layout, {layout.job_file.name: dump_job(job)}
+    plan = _plan(job, layout)
+    scripts = {layout.controller_script.name: controller_script(plan)} if submitted else {}
+    return layout, scripts | {layout.worker_script.name: worker_script(plan)}
+
+
+def open_run(words: str = "last", *, runs_dir: Path | None = None) -> RunFolder:
+    """Return a run by id, unique prefix, name, path or `last`. Raises BadRun."""
+    return find_run(words, choose_runs_dir(runs_dir, os.environ))
+
+
+def _layout(runs_dir: Path | None, run_id: str | None) -> RunLayout:
+    identity = allocate_id(datetime.now()) if run_id is None else check_id(run_id)
+    return RunLayout(choose_runs_dir(runs_dir, os.environ).absolute() / identity)
+
+
+def _absolute(job: Job) -> Job:
+    """Return the job with paths that hold from any folder and host."""
+    if job.data.path is None or "://" in job.data.path:
+        return job
+    path = str(Path(job.data.path).expanduser().absolute())
+    return job.model_copy(update={"data": job.data.model_copy(update={"path": path})})
+
+
+def _plan(job: Job, layout: RunLayout) -> Plan:
+    if not job.on_scheduler:
+        raise BadJob(
+            f"submit hands a run to a scheduler, and the job runs on {job.on!r}",
+            hint="add --on slurm or --on pbs, or type `hpc-ml run`",
+        )
+    python = job.resources.python or sys.executable
+    return Plan(layout.path, job, choose_profile(job.on, job.site), python, gpu_launcher())
+
+
+def _make_folder(job: Job, layout: RunLayout, data_digest: str) -> RunFolder:
+    profile = choose_profile(job.on, job.site) if job.on_scheduler else None
+    record = RunRecord(
+        id=layout.run_id,
+        task=job.task,
+        state=RunState.PENDING,
+        created_at=read_clock(),
+        name=job.name,
+        on=job.on,
+        site=job.site,
+        scheduler=profile.scheduler if profile else None,
+        seed=job.seed,
+        versions=_versions(),
+        data_digest=data_digest,
+    )
+    return RunFolder.create(layout.path.parent, layout.run_id, dump_job(job), record)
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+    from platform import python_version
+
+    names = ("dask", "distributed", "numpy", "scikit-learn")
+    return {
+        "hpc-ml": __version__,
+        "python": python_version(),
+        **{name: version(name) for name in names},
+    }

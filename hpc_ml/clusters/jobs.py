@@ -1,0 +1,108 @@
+"""Workers that are batch jobs: dask-jobqueue submits the script that we rendered."""
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from hpc_ml.clusters.base import Cluster, ClusterRequest, Workers
+from hpc_ml.clusters.supervision import JobWatch
+from hpc_ml.clusters.tls import create_keys, remove_keys
+from hpc_ml.errors import NoCluster
+from hpc_ml.runs.atomic import write_json, write_text
+from hpc_ml.schedulers import open_scheduler
+from hpc_ml.schedulers.endings import end_jobs
+from hpc_ml.schedulers.scripts import Plan, gpu_launcher, worker_script
+
+if TYPE_CHECKING:
+    from dask_jobqueue.core import JobQueueCluster
+    from distributed import Client
+    from distributed.security import Security
+
+_LOOK_EVERY_S = 0.2
+_END_LIMIT_S = 30
+
+
+class JobWorkers(Cluster):
+    """Batch jobs that each run the worker script of the run, watched until the end."""
+
+    def __init__(self, request: ClusterRequest) -> None:
+        if request.profile is None:
+            raise ValueError("a cluster of batch jobs needs a site profile")
+        self._request = request
+        self._scheduler = open_scheduler(request.profile)
+        self._watch = JobWatch(self._scheduler, request)
+        self._cluster: JobQueueCluster | None = None
+        self.client: Client
+
+    def open(self) -> None:
+        from distributed import Client
+
+        layout = self._request.layout
+        write_text(layout.worker_script, worker_script(self._plan()))
+        self._scheduler.validate(layout.worker_script)
+        security = create_keys(layout)
+        self._cluster = self._start_scheduler(security)
+        write_json(
+            layout.scheduler_file,
+            {"type": "Scheduler", "address": self._cluster.scheduler_address, "workers": {}},
+        )
+        self.client = Client(self._cluster, security=security, set_as_default=False)
+        self._cluster.scale(jobs=self._request.job.resources.workers or 1)
+        self._watch.start()
+        self._await_first_worker()
+
+    def _plan(self) -> Plan:
+        request = self._request
+        assert request.profile is not None
+        return Plan(
+            request.layout.path, request.job, request.profile, request.python, gpu_launcher()
+        )
+
+    def _start_scheduler(self, security: "Security") -> "JobQueueCluster":
+        from hpc_ml.clusters.jobqueue import make_cluster
+
+        assert self._request.profile is not None
+        try:
+            return make_cluster(
+                self._request.profile,
+                self._request.job.resources,
+                security=security,
+                submit=self._submit,
+            )
+        except (RuntimeError, OSError, ValueError) as error:
+            raise NoCluster(
+                f"the Dask scheduler did not start: {' '.join(str(error).split())}",
+                hint="check the network interface of the site profile",
+            ) from error
+
+    def _submit(self) -> str:
+        """Submit one worker's job; called by dask-jobqueue once for each job."""
+        job_id = self._watch.submit(self._request.layout.worker_script)
+        self._request.submitted(job_id)
+        return job_id
+
+    def _await_first_worker(self) -> None:
+        while not self.workers().have:
+            self._request.check()
+            self._watch.check(have=0)
+            time.sleep(_LOOK_EVERY_S)
+
+    def check(self) -> None:
+        self._watch.check(have=self.workers().have)
+
+    def workers(self) -> Workers:
+        resources = self._request.job.resources
+        have = len(self._cluster.scheduler.workers) if self._cluster is not None else 0
+        want = (resources.workers or 1) * (resources.gpus or resources.cores)
+        return Workers(have, want, "" if have >= want else self._watch.reason())
+
+    def close(self) -> None:
+        self._watch.stop()
+        if self._cluster is not None:
+            cluster, self._cluster = self._cluster, None
+            self.client.close(timeout=5)
+            # What the closing scheduler logs of workers that it loses now is no news to the user.
+            logging.getLogger("distributed").setLevel(logging.CRITICAL)
+            cluster.close(timeout=20)
+        end_jobs(self._scheduler, self._watch.job_ids(), limit_s=_END_LIMIT_S)
+        remove_keys(self._request.layout)

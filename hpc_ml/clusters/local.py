@@ -1,0 +1,135 @@
+"""Workers on this machine: one process a core, or one a GPU."""
+
+import logging
+import shutil
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+from hpc_ml.clusters.base import Cluster, ClusterRequest, Workers
+from hpc_ml.clusters.tls import create_keys, remove_keys
+from hpc_ml.errors import NoCluster, WorkersLost
+
+if TYPE_CHECKING:
+    from distributed import Client, LocalCluster
+    from distributed.security import Security
+
+_NVIDIA_SMI_LIMIT_S = 20
+# A worker process that dies is started again by its nanny within seconds.
+_RESTART_LIMIT_S = 30
+
+
+class LocalWorkers(Cluster):
+    """A LocalCluster sized to the machine, its cgroup limits included, and quiet."""
+
+    def __init__(self, request: ClusterRequest) -> None:
+        self._request = request
+        self._want = 0
+        self._last_seen_s = 0.0
+        self._cluster: LocalCluster | None = None
+        self.client: Client
+
+    def open(self) -> None:
+        from distributed import Client
+
+        gpus = self._claim_gpus()
+        security = create_keys(self._request.layout)
+        self._cluster = self._start(security, gpus)
+        self._want = len(self._cluster.worker_spec)
+        self.client = Client(self._cluster, security=security, set_as_default=False)
+        self._last_seen_s = time.monotonic()
+
+    def _claim_gpus(self) -> int:
+        asked = self._request.job.resources.gpus
+        if asked:
+            have = count_gpus()
+            if have < asked * (self._request.job.resources.workers or 1):
+                raise NoCluster(
+                    f"this machine has {have or 'no'} GPUs and {asked} a worker were asked for",
+                    where="--gpus",
+                    hint="leave --gpus out, or run where GPUs are: --on slurm or --on pbs",
+                )
+        return asked * (self._request.job.resources.workers or 1)
+
+    def _start(self, security: "Security", gpus: int) -> "LocalCluster":
+        from distributed import LocalCluster
+        from distributed.system import CPU_COUNT, MEMORY_LIMIT
+
+        resources = self._request.job.resources
+        processes = gpus or resources.cores * (
+            resources.workers or max(1, CPU_COUNT // resources.cores)
+        )
+        workers = processes // max(1, resources.gpus or resources.cores)
+        memory_bytes = resources.memory or MEMORY_LIMIT // workers
+        options: dict[str, Any] = {
+            "security": security,
+            "protocol": "tls://",
+            "host": "127.0.0.1",
+            "dashboard_address": None,
+            "silence_logs": logging.CRITICAL,
+            "threads_per_worker": 1,
+            "memory_limit": memory_bytes * workers // processes,
+        }
+        if gpus:
+            return _start_on_gpus(gpus, options)
+        if processes > CPU_COUNT:
+            self._request.tell(f"{processes} worker processes share {CPU_COUNT} cores")
+        return LocalCluster(n_workers=processes, **options)
+
+    def check(self) -> None:
+        now_s = time.monotonic()
+        if self.workers().have:
+            self._last_seen_s = now_s
+        elif now_s - self._last_seen_s > _RESTART_LIMIT_S:
+            raise WorkersLost(
+                "all workers of this machine are gone",
+                hint="they may have run out of memory: give fewer --workers or more --memory",
+            )
+
+    def workers(self) -> Workers:
+        have = len(self._cluster.scheduler.workers) if self._cluster is not None else 0
+        return Workers(have, self._want)
+
+    def close(self) -> None:
+        if self._cluster is not None:
+            cluster, self._cluster = self._cluster, None
+            self.client.close(timeout=5)
+            cluster.close(timeout=10)
+        remove_keys(self._request.layout)
+
+
+def count_gpus() -> int:
+    """Return how many GPUs the NVIDIA driver of this machine lists."""
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return 0
+    try:
+        listing = subprocess.run(
+            [command, "-L"], capture_output=True, text=True, timeout=_NVIDIA_SMI_LIMIT_S, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    return sum(line.startswith("GPU ") for line in listing.splitlines())
+
+
+def _start_on_gpus(gpus: int, options: dict[str, Any]) -> "LocalCluster":
+    try:
+        from dask_cuda import LocalCUDACluster
+    except ImportError:
+        return _start_plain_on_gpus(gpus, options)
+    return LocalCUDACluster(CUDA_VISIBLE_DEVICES=list(range(gpus)), **options)
+
+
+def _start_plain_on_gpus(gpus: int, options: dict[str, Any]) -> "LocalCluster":
+    """Start one plain worker for each GPU, each of which sees its own device alone."""
+    from distributed import LocalCluster
+
+    cluster = LocalCluster(n_workers=0, **options)
+    template = cluster.new_worker_spec()[0]
+    for device in range(gpus):
+        cluster.worker_spec[device] = {
+            "cls": template["cls"],
+            "options": template["options"] | {"env": {"CUDA_VISIBLE_DEVICES": str(device)}},
+        }
+    cluster.sync(cluster._correct_state)
+    return cluster

@@ -1,0 +1,103 @@
+"""The rows that are learned from and the rows that are held out, on the workers that read them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from distributed import Future
+
+    from hpc_ml.data.source import DataSource
+    from hpc_ml.data.table import Table
+    from hpc_ml.tasks.registry import TaskRun
+
+_LOOK_EVERY_S = 0.2
+
+
+def wait_for(future: "Future", run: "TaskRun") -> Any:
+    """Return a future's result, hearing meanwhile whether the run must stop."""
+    from distributed import wait
+
+    while not future.done():
+        try:
+            run.check()
+            wait(future, timeout=_LOOK_EVERY_S)
+        except TimeoutError:
+            continue
+        except BaseException:
+            future.cancel()
+            raise
+    return future.result()
+
+
+@lru_cache(maxsize=1)
+def _table(source: "DataSource") -> "Table":
+    """Read the data once in each worker, however many of its tasks need them."""
+    from hpc_ml.data import load
+
+    return load(source)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What the controller needs to know of the data: their targets, never their rows."""
+
+    y: Any
+    n_samples: int
+    n_test: int
+    feature_names: tuple[str, ...]
+    classes: tuple[Any, ...] | None
+
+
+def measure(source: "DataSource") -> Measure:
+    """Read the data on a worker and return their measure."""
+    table = _table(source)
+    n_test = 0 if table.y_test is None else len(table.y_test)
+    return Measure(
+        table.y_train, len(table.y_train), n_test, tuple(table.feature_names), table.classes
+    )
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The rows to learn from, as `hpc_ml.estimators` has workers read them."""
+
+    source: "DataSource"
+    n_samples: int
+
+    @property
+    def key(self) -> str:
+        return self.source.key
+
+    def load(self) -> tuple[Any, Any]:
+        """Return X and y of the training part; runs on a worker."""
+        table = _table(self.source)
+        return table.X_train, table.y_train
+
+
+def score_rows(
+    model: Any, source: "DataSource", scoring: str | Sequence[str] | None
+) -> tuple[dict[str, float], Any]:
+    """Score a fitted model where the data lie.
+
+    Returns the metrics, ``test_`` + scorer on the held-out rows or, where none are, ``train_``
+    + scorer on all of them, and the preparation that makes raw rows fit the model, or None.
+    """
+    table = _table(source)
+    held_out = table.y_test is not None
+    X, y = (table.X_test, table.y_test) if held_out else (table.X_train, table.y_train)
+    prefix = "test_" if held_out else "train_"
+    scores = {f"{prefix}{name}": float(score(model, X, y)) for name, score in _scorers(model, scoring)}
+    return scores, table.preparation
+
+
+def _scorers(model: Any, scoring: str | Sequence[str] | None) -> list[tuple[str, Any]]:
+    from sklearn.base import is_classifier, is_regressor
+    from sklearn.metrics import check_scoring, get_scorer
+
+    if scoring is None:
+        name = "accuracy" if is_classifier(model) else "r2" if is_regressor(model) else "score"
+        return [(name, check_scoring(model))]
+    names = [scoring] if isinstance(scoring, str) else scoring
+    return [(name, get_scorer(name)) for name in names]

@@ -1,0 +1,36 @@
+"""Results of a task as CSV files."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hpc_ml.errors import TaskFailed
+from hpc_ml.runs.atomic import write_text
+
+
+def write_table(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write columns of equal length; floats keep every digit, masked values stay empty.
+
+    Raises TaskFailed when the file cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*(map(_cell, values) for values in columns.values()), strict=True))
+    try:
+        write_text(path, text.getvalue())
+    except OSError as error:
+        raise TaskFailed(f"cannot be written: {error.strerror}", where=str(path)) from error
+
+
+def _cell(value: Any) -> Any:
+    import numpy as np
+
+    if value is np.ma.masked:
+        return ""
+    if isinstance(value, np.generic):
+        value = value.item()
+    # repr of a float reads back as the same float.
+    return repr(value) if isinstance(value, float | Mapping) else value
