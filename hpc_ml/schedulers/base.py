@@ -7,7 +7,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from hpc_ml.errors import NoCluster
 from hpc_ml.sites.profile import SiteProfile
+
+LogStem = Literal["controller", "worker"]
+
+
+class SchedulerBusy(NoCluster):
+    """The scheduler did not answer now, and may answer later: ask again.
+
+    A submission that ended so may have been taken: look for it with `find` before repeating it.
+    """
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class BatchJob:
     account: str | None
     directives: tuple[str, ...]
     log_folder: Path
-    log_stem: Literal["controller", "worker"]
+    log_stem: LogStem
     body: tuple[str, ...]
     warn_s: int = 0
 
@@ -90,7 +100,8 @@ class Scheduler(ABC):
     """A scheduler reached through its own commands, as one site wants to be asked.
 
     Rendering is pure. Every other method runs commands, with the variables of a surrounding
-    job (SLURM_*, PBS_*) left out of their environment.
+    job (SLURM_*, PBS_*) left out of their environment, and may raise SchedulerMissing, or
+    SchedulerBusy where asking again may help.
     """
 
     name: ClassVar[str]
@@ -102,6 +113,10 @@ class Scheduler(ABC):
     @abstractmethod
     def render(self, job: BatchJob) -> str:
         """Return the whole batch script. Raises BadJob for what this site cannot honour."""
+
+    def log_file(self, folder: Path, stem: LogStem, job_id: str) -> Path:
+        """Return the path of a job's log."""
+        return folder / f"{stem}-{job_id}.log"
 
     @abstractmethod
     def check_commands(self) -> None:

@@ -10,7 +10,7 @@ _MEANINGS = {
 
 
 def explain_exit(exit_code: int) -> str:
-    """Return how a job ended, in words that follow on 'the job'; exit codes past 128 are signals."""
+    """Return how a job ended, in words that follow on 'the job'; codes past 128 are signals."""
     if exit_code == 0:
         return "ended by itself"
     if exit_code in _MEANINGS:

@@ -11,7 +11,9 @@ from hpc_ml.spec.words import Directive, SchedulerName
 class QueueRule(SpecModel):
     """What one queue of a site demands."""
 
-    minimum_nodes: PositiveInt = Field(1, description="nodes that a job there must at least ask for")
+    minimum_nodes: PositiveInt = Field(
+        1, description="nodes that a job there must at least ask for"
+    )
     description: str | None = Field(None, description="what the queue is for")
 
 
@@ -23,7 +25,9 @@ class SiteProfile(SpecModel):
     scheduler: Literal["slurm", "pbs", "torque"] = Field(description="which scheduler it runs")
     account_flag: Literal["-A", "-P"] = Field("-A", description="the option of the account")
     account_required: bool = Field(False, description="whether a job without account is refused")
-    walltime_required: bool = Field(True, description="whether a job must say its walltime")
+    queue_flag: Literal["--partition", "--qos"] = Field(
+        "--partition", description="Slurm: what a queue is called there"
+    )
     resource_style: Literal["select", "flat", "nodes-ppn"] = Field(
         "select", description="PBS: how cores and memory are asked for"
     )
@@ -35,9 +39,10 @@ class SiteProfile(SpecModel):
     )
     gpu_type: SchedulerName | None = Field(None, description="type of GPU to ask for")
     gpu_queue: SchedulerName | None = Field(None, description="queue of jobs with GPUs")
-    gpus_per_node: PositiveInt | None = Field(
-        None, description="GPUs of a node, where the queue is the request"
+    gpu_variable: Literal["CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"] = Field(
+        "CUDA_VISIBLE_DEVICES", description="variable that names a job's GPUs"
     )
+    gpus_per_node: PositiveInt | None = Field(None, description="GPUs of a node")
     cores_per_gpu: PositiveInt | None = Field(
         None, description="cores that must be asked for with each GPU"
     )
@@ -60,10 +65,19 @@ class SiteProfile(SpecModel):
 
     @model_validator(mode="after")
     def _styles_fit_the_scheduler(self) -> "SiteProfile":
-        slurm_only = self.gpu_style in ("gres", "gpus-per-node") or self.memory_style == "mem-per-cpu"
-        if self.scheduler != "slurm" and slurm_only:
-            raise ValueError(
-                f"gpu_style {self.gpu_style!r} and memory_style {self.memory_style!r} "
-                f"do not fit {self.scheduler}"
-            )
+        slurm_only = {
+            "gpu_style": ("gres", "gpus-per-node"),
+            "memory_style": ("mem-per-cpu",),
+            "queue_flag": ("--qos",),
+        }
+        pbs_only = {"gpu_style": ("ngpus",), "account_flag": ("-P",)}
+        for key, values in (pbs_only if self.scheduler == "slurm" else slurm_only).items():
+            if getattr(self, key) in values:
+                raise ValueError(f"{key} {getattr(self, key)!r} does not fit {self.scheduler}")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_nodes_have_gpus(self) -> "SiteProfile":
+        if self.gpu_style == "queue" and self.gpus_per_node is None:
+            raise ValueError("gpu_style 'queue' needs gpus_per_node: how many GPUs a job then has")
         return self

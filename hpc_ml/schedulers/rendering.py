@@ -1,0 +1,73 @@
+"""A batch script from its parts; pure, and the same for every scheduler."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from hpc_ml.errors import BadJob
+from hpc_ml.sites.profile import SiteProfile
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_PLAIN = re.compile(r"[\w/.+@=~,:%-]+")
+_QUOTABLE = re.compile(r"[\w/.+@=~,:% -]+")
+
+
+@dataclass(frozen=True)
+class ScriptParts:
+    """What a batch script is made of.
+
+    `prefix` starts a directive (SBATCH, PBS); `log` is the file, as a shell word, that the
+    script itself sends its output to, or None where the scheduler writes the log as it comes.
+    """
+
+    prefix: str
+    directives: Sequence[str]
+    prologue: Sequence[str]
+    body: Sequence[str]
+    log: str | None = None
+
+
+def render_script(parts: ScriptParts) -> str:
+    """Return the text of a batch script."""
+    return _template().render(
+        prefix=parts.prefix,
+        directives=parts.directives,
+        prologue=parts.prologue,
+        body=parts.body,
+        log=parts.log,
+    )
+
+
+def quote_directive_path(path: str, profile: SiteProfile) -> str:
+    """Return a path as a directive takes it: in double quotes where it has a space.
+
+    sbatch and qsub split a directive at spaces and take double quotes away; no other shell
+    syntax is read there. Raises BadJob for characters that they would read otherwise.
+    """
+    # PBS refuses what isprint(3) refuses: letters beyond ASCII too.
+    if not _QUOTABLE.fullmatch(path) or (profile.scheduler != "slurm" and not path.isascii()):
+        raise BadJob(
+            f"{path!r} has characters that {profile.scheduler} does not take in the path of a log",
+            hint="choose another folder for the runs with --runs, "
+            "of letters, digits, spaces and / . _ - + @ = ~ , : %",
+        )
+    return path if _PLAIN.fullmatch(path) else f'"{path}"'
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("hpc_ml.schedulers"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    return environment.get_template("job.sh.j2")

@@ -1,0 +1,178 @@
+"""The two batch jobs of a run, its controller and its workers, from the plan; pure."""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from hpc_ml.runs.layout import RunLayout
+from hpc_ml.schedulers import open_scheduler
+from hpc_ml.schedulers.base import BatchJob
+from hpc_ml.sites.profile import SiteProfile
+from hpc_ml.spec.job import Job
+from hpc_ml.spec.quantities import MIB
+
+WARN_S = 120
+# A worker gives up when no scheduler answers it for this long. A cold import over a parallel file
+# system counts too, with a whole node's processes at it at once.
+DEATH_TIMEOUT_S = 120
+NO_GPU_EXIT_CODE = 69
+
+_JOB_ID = {
+    "slurm": "${SLURM_JOB_ID}",
+    "pbs": "${PBS_JOBID}",
+    # The Torque commands over Slurm set no PBS_* variables.
+    "torque": "${PBS_JOBID:-${SLURM_JOB_ID:-}}",
+}
+_PINNED = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the scripts of a run follow from.
+
+    `python` is the interpreter on the compute nodes; `gpu_launcher` says how GPU workers start:
+    by dask-cuda, or as one plain worker for each GPU where it is not installed.
+    """
+
+    run_dir: Path
+    job: Job[Any]
+    profile: SiteProfile
+    python: str
+    gpu_launcher: Literal["dask-cuda", "plain"]
+
+
+def controller_job(plan: Plan) -> BatchJob:
+    """Return the job that runs the controller under `hpc-ml submit`."""
+    layout = RunLayout(plan.run_dir)
+    resources, controller = plan.job.resources, plan.job.controller
+    walltime_s = controller.walltime or resources.walltime
+    command = [plan.python, "-m", "hpc_ml", "controller", str(plan.run_dir)]
+    return BatchJob(
+        name=layout.tag,
+        cores=controller.cores,
+        memory_bytes=controller.memory,
+        gpus=0,
+        walltime_s=walltime_s,
+        queue=controller.queue or resources.queue,
+        account=resources.account,
+        directives=resources.directives,
+        log_folder=layout.logs,
+        log_stem="controller",
+        # exec: bash would keep the scheduler's signals to itself until its child has ended.
+        body=(*_prepare(plan, threads=1), f"exec {shlex.join(command)}"),
+        warn_s=min(WARN_S, walltime_s // 5),
+    )
+
+
+def worker_job(plan: Plan) -> BatchJob:
+    """Return the job of one worker: a process for each of its GPUs, or else of its cores."""
+    layout, resources = RunLayout(plan.run_dir), plan.job.resources
+    start = _start_gpu_workers if resources.gpus else _start_cpu_workers
+    return BatchJob(
+        name=layout.tag,
+        cores=resources.cores,
+        memory_bytes=resources.memory,
+        gpus=resources.gpus,
+        walltime_s=resources.walltime,
+        queue=resources.queue or (plan.profile.gpu_queue if resources.gpus else None),
+        account=resources.account,
+        directives=resources.directives,
+        log_folder=layout.logs,
+        log_stem="worker",
+        body=tuple(start(plan)),
+    )
+
+
+def controller_script(plan: Plan) -> str:
+    """Return the text of the controller's script. Raises BadJob."""
+    return open_scheduler(plan.profile).render(controller_job(plan))
+
+
+def worker_script(plan: Plan) -> str:
+    """Return the text of the workers' script, the same for all of them. Raises BadJob."""
+    return open_scheduler(plan.profile).render(worker_job(plan))
+
+
+def _prepare(plan: Plan, *, threads: int) -> Iterator[str]:
+    yield f"cd {shlex.quote(str(plan.run_dir))}"
+    yield "export " + " ".join(f"{name}={threads}" for name in _PINNED)
+
+
+def _start_cpu_workers(plan: Plan) -> Iterator[str]:
+    cores = plan.job.resources.cores
+    yield from _prepare(plan, threads=1)
+    module = f"distributed.cli.dask_worker --nworkers {cores}"
+    yield f"exec {_worker_command(plan, module, _JOB_ID[plan.profile.scheduler], cores)}"
+
+
+def _start_gpu_workers(plan: Plan) -> Iterator[str]:
+    resources, job_id = plan.job.resources, _JOB_ID[plan.profile.scheduler]
+    yield from _prepare(plan, threads=max(1, resources.cores // resources.gpus))
+    yield from _find_gpus(plan.profile, resources.gpus)
+    # dask-cuda drives NVIDIA's GPUs alone.
+    if plan.gpu_launcher == "dask-cuda" and plan.profile.gpu_variable == "CUDA_VISIBLE_DEVICES":
+        yield f"exec {_worker_command(plan, 'dask_cuda.cli', job_id, resources.gpus)}"
+        return
+    variable = plan.profile.gpu_variable
+    command = _worker_command(plan, "distributed.cli.dask_worker", "$name", resources.gpus)
+    yield from f"""\
+IFS=, read -ra devices <<<"${variable}"
+workers=()
+trap 'kill "${{workers[@]}}" 2>/dev/null || true' TERM INT
+for index in "${{!devices[@]}}"; do
+  name="{job_id}"
+  if ((${{#devices[@]}} > 1)); then name+="-$index"; fi
+  {variable}="${{devices[index]}}" {command} &
+  workers+=($!)
+done
+code=0
+for _ in "${{workers[@]}}"; do
+  wait -n || {{ code=$?; break; }}
+done
+kill "${{workers[@]}}" 2>/dev/null || true
+wait
+exit "$code"
+""".splitlines()
+
+
+def _find_gpus(profile: SiteProfile, gpus: int) -> Iterator[str]:
+    variable = profile.gpu_variable
+    if profile.gpu_style == "queue":
+        every = ",".join(map(str, range(gpus)))
+        yield "# The node is the job's own, with all of its GPUs."
+        yield f'export {variable}="${{{variable}:-{every}}}"'
+        return
+    # NoDevFiles: Slurm's word where a job has none.
+    yield f"if [[ -z ${{{variable}:-}} || ${variable} == NoDevFiles ]]; then"
+    yield f'  echo "hpc-ml: this node gave the job no GPU: {variable} is empty"'
+    yield f"  exit {NO_GPU_EXIT_CODE}"
+    yield "fi"
+
+
+def _worker_command(plan: Plan, module: str, name: str, processes: int) -> str:
+    """Return the command of a worker; the options are those that Dask and dask-cuda share."""
+    layout, memory_bytes = RunLayout(plan.run_dir), plan.job.resources.memory
+    options = {
+        "--scheduler-file": shlex.quote(str(layout.scheduler_file)),
+        "--tls-ca-file": shlex.quote(str(layout.tls_ca_file)),
+        "--tls-cert": shlex.quote(str(layout.tls_cert_file)),
+        "--tls-key": shlex.quote(str(layout.tls_key_file)),
+        "--name": f'"{name}"',
+        "--nthreads": "1",
+        "--death-timeout": str(DEATH_TIMEOUT_S),
+        "--local-directory": '"${TMPDIR:-/tmp}"',
+    }
+    if memory_bytes is not None:
+        options["--memory-limit"] = f"{memory_bytes // processes // MIB}MiB"
+    if plan.profile.interface is not None:
+        options["--interface"] = plan.profile.interface
+    words = [f"{option} {value}" for option, value in options.items()]
+    lines = [f"{shlex.quote(plan.python)} -m {module} --no-dashboard", *words]
+    return " \\\n    ".join(lines)
