@@ -154,9 +154,7 @@ def run(
     return conduct(folder, job, listener)
 
 
-def submit(
-    job: Job, *, runs_dir: Path | None = None, run_id: str | None = None
-) -> RunSummary:
+def submit(job: Job, *, runs_dir: Path | None = None, run_id: str | None = None) -> RunSummary:
     """Hand the whole run to the scheduler and return at once; parameters as for `run`.
 
     Raises

@@ -1,6 +1,5 @@
 """Workers of a Dask cluster that exists already; it is used and left running."""
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -31,7 +30,7 @@ class AttachedWorkers(Cluster):
         try:
             # Certificates for tls:// are those of Dask's own configuration (distributed.comm.tls).
             self.client = Client(address, timeout=_CONNECT_LIMIT_S, set_as_default=False)
-        except (OSError, TimeoutError, asyncio.TimeoutError, TypeError, ValueError) as error:
+        except (OSError, TimeoutError, TypeError, ValueError) as error:
             raise NoCluster(
                 f"no Dask scheduler answers: {' '.join(str(error).split())}",
                 where=address,

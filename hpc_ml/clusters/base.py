@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from hpc_ml.sites.profile import SiteProfile
 
+
 @dataclass(frozen=True)
 class Workers:
     """How many worker processes there are and shall be, and why some are missing."""

@@ -145,7 +145,7 @@ def check_parameters(estimator: Any, names: Mapping[str, Any], where: str) -> No
 
 
 def seed_estimator(estimator: Any, seed: int) -> Any:
-    """Set every random_state that is unset, so that the run is determined; returns the estimator."""
+    """Set every random_state that is unset; returns the estimator."""
     unset = {
         name: seed
         for name, value in estimator.get_params(deep=True).items()

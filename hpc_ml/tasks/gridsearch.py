@@ -61,7 +61,7 @@ class Settings(SpecModel):
     )
     cv: int | Splitter = Field(
         5,
-        description="number of folds, or a splitter: {StratifiedKFold: {n_splits: 3, shuffle: true}}",
+        description="number of folds, or a splitter: {KFold: {n_splits: 3, shuffle: true}}",
         json_schema_extra={"form": "yaml"},
     )
     scoring: str | tuple[str, ...] | None = Field(

@@ -88,7 +88,8 @@ def score_rows(
     held_out = table.y_test is not None
     X, y = (table.X_test, table.y_test) if held_out else (table.X_train, table.y_train)
     prefix = "test_" if held_out else "train_"
-    scores = {f"{prefix}{name}": float(score(model, X, y)) for name, score in _scorers(model, scoring)}
+    scorers = _scorers(model, scoring)
+    scores = {f"{prefix}{name}": float(score(model, X, y)) for name, score in scorers}
     return scores, table.preparation
 
 

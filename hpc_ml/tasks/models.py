@@ -1,6 +1,5 @@
 """Fitted models as files that outlive the versions they were made with."""
 
-import json
 import warnings
 from collections.abc import Mapping
 from importlib.metadata import version

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpc_ml.errors import BadJob
 from hpc_ml.spec.nearest import nearest
-from hpc_ml.tasks.estimator_words import build_estimator, check_parameters, seed_estimator
+from hpc_ml.tasks.estimator_words import build_estimator, check_parameters
 
 if TYPE_CHECKING:
     from hpc_ml.data.inspection import DataSummary
