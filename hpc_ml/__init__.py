@@ -1,4 +1,4 @@
-"""hpc-ml takes a machine-learning job from a laptop to a PBS or Slurm cluster without changing it."""
+"""hpc-ml takes a machine-learning job from a laptop to a PBS or Slurm cluster unchanged."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from hpc_ml.version import __version__
 
 if TYPE_CHECKING:
-    from hpc_ml.api import dry_run, make_job, open_run, resolve_job, run, submit
+    from hpc_ml.api import dry_run, make_job, open_run, resolve, run, submit
 
-__all__ = ["__version__", "dry_run", "make_job", "open_run", "resolve_job", "run", "submit"]
+__all__ = ["__version__", "dry_run", "make_job", "open_run", "resolve", "run", "submit"]
 
 
 def __getattr__(name: str) -> Any:

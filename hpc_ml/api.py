@@ -19,7 +19,8 @@ from hpc_ml.runs.listener import Listener, Silence
 from hpc_ml.runs.record import RunRecord, RunState, read_clock
 from hpc_ml.runs.summary import RunSummary, summarise
 from hpc_ml.schedulers import open_scheduler
-from hpc_ml.schedulers.scripts import Plan, controller_script, gpu_launcher, worker_script
+from hpc_ml.schedulers.launchers import gpu_launcher
+from hpc_ml.schedulers.scripts import Plan, controller_script, worker_script
 from hpc_ml.sites.loading import choose_profile
 from hpc_ml.spec.job import Job
 from hpc_ml.spec.layers import (
@@ -33,9 +34,10 @@ from hpc_ml.spec.layers import (
     peek,
     profile_layer,
     project_layer,
-    resolve,
+    task_layer,
     user_config_layer,
 )
+from hpc_ml.spec.layers import resolve as resolve_layers
 from hpc_ml.tasks import registry
 from hpc_ml.version import __version__
 
@@ -43,7 +45,7 @@ _LOOK_EVERY_S = 0.1
 _SUBMITTER_LIMIT_S = 10
 
 
-def resolve_job(
+def resolve(
     task: str | None = None,
     *,
     flags: Layer | None = None,
@@ -62,27 +64,26 @@ def resolve_job(
     BadJob, BadSite
         Naming file and line, key, what was given and what is allowed.
     """
-    given = [
+    files = [
         user_config_layer(),
         project_layer(folder or Path.cwd()),
         *([job_file_layer(job_file)] if job_file is not None else []),
         environment_layer(os.environ if environ is None else environ),
-        assignment_layer(assignments),
-        *([flags] if flags is not None else []),
     ]
-    name = task or peek(given, "task")
+    words = [*([flags] if flags is not None else []), *([task_layer(task)] if task else [])]
+    name = peek([*files, *words], "task")
     if name is None:
         raise BadJob("the job has no task", hint=f"known: {', '.join(registry.names())}")
-    module = registry.load(name)
-    layers = [_example_layer(name, given), *_site_layers(given), *given]
-    if task is not None:
-        layers.append(Layer("command", {"task": task}, {("task",): "command line"}))
-    return resolve(layers, module.Settings)
+    settings_class = registry.settings_class(name)
+    given = [*files, assignment_layer(assignments, settings_class), *words]
+    return resolve_layers(
+        [*_site_layers(given), _example_layer(name, given), *given], settings_class
+    )
 
 
 def make_job(task: str, **keys: Any) -> Job:
     """Return a job from keys as a job file has them: ``make_job("gridsearch", on="slurm", ..)``."""
-    return resolve_job(task, flags=Layer("make_job", keys, {})).job
+    return resolve(task, flags=Layer("make_job", keys)).job
 
 
 def _site_layers(given: Sequence[Layer]) -> list[Layer]:
@@ -97,10 +98,10 @@ def _example_layer(task: str, given: Sequence[Layer]) -> Layer:
     """Return the task's example, where the job names neither data nor an estimator of its own."""
     example = dict(registry.load(task).EXAMPLE)
     if peek(given, "data.path") or peek(given, "data.name"):
-        return Layer("example", {}, {})
+        return Layer("example", {})
     if peek(given, "estimator"):
         example = {"data": example["data"]}
-    return Layer("example", example, {})
+    return Layer("example", example)
 
 
 def check(job: Job) -> str:
@@ -129,7 +130,7 @@ def run(
     Parameters
     ----------
     job : Job
-        From `resolve_job` or `make_job`.
+        From `resolve` or `make_job`.
     runs_dir : Path, optional
         Where the run's folder is made; default HPC_ML_RUNS, else ./hpc-ml-runs.
     run_id : str, optional
@@ -193,7 +194,7 @@ def conduct_submitted(run_dir: Path, listener: Listener) -> RunSummary:
     folder = RunFolder.open(run_dir)
     _await_submitter(folder)
     settings_class = registry.settings_class(folder.read_record().task)
-    job = resolve([job_file_layer(folder.layout.job_file)], settings_class).job
+    job = resolve_layers([job_file_layer(folder.layout.job_file)], settings_class).job
     return conduct(folder, job, listener)
 
 

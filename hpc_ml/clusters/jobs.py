@@ -11,7 +11,8 @@ from hpc_ml.errors import NoCluster
 from hpc_ml.runs.atomic import write_json, write_text
 from hpc_ml.schedulers import open_scheduler
 from hpc_ml.schedulers.endings import end_jobs
-from hpc_ml.schedulers.scripts import Plan, gpu_launcher, worker_script
+from hpc_ml.schedulers.launchers import gpu_launcher
+from hpc_ml.schedulers.scripts import Plan, worker_script
 
 if TYPE_CHECKING:
     from dask_jobqueue.core import JobQueueCluster

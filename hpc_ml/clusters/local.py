@@ -52,8 +52,9 @@ class LocalWorkers(Cluster):
         return asked * (self._request.job.resources.workers or 1)
 
     def _start(self, security: "Security", gpus: int) -> "LocalCluster":
+        from dask.system import CPU_COUNT
         from distributed import LocalCluster
-        from distributed.system import CPU_COUNT, MEMORY_LIMIT
+        from distributed.system import MEMORY_LIMIT
 
         resources = self._request.job.resources
         processes = gpus or resources.cores * (
