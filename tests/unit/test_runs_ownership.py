@@ -1,0 +1,147 @@
+"""One controller at a time owns a run."""
+
+import json
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from hpc_ml.errors import BadRun
+from hpc_ml.runs.heartbeat import Heartbeat
+from hpc_ml.runs.layout import RunLayout
+from hpc_ml.runs.ownership import Ownership, OwnershipLost, read_owner
+
+HOLD = (
+    "import sys; from pathlib import Path\n"
+    "from hpc_ml.runs.layout import RunLayout\n"
+    "from hpc_ml.runs.ownership import Ownership\n"
+    "Ownership.take(RunLayout(Path(sys.argv[1])), job_id='77')\n"
+    "print('held', flush=True); sys.stdin.read()\n"
+)
+
+
+@pytest.fixture
+def layout(tmp_path):
+    path = tmp_path / "20261120-185512-3f9a1c"
+    path.mkdir()
+    return RunLayout(path)
+
+
+@pytest.fixture
+def holder(layout):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, layout.path],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def move_owner(layout, **changes):
+    """Let the owner's record say something else, as if another host had written it."""
+    written = json.loads(layout.owner_file.read_text())
+    layout.owner_file.write_text(json.dumps(written | changes))
+
+
+def test_a_second_controller_is_refused_with_the_first_ones_place(layout, holder):
+    with pytest.raises(
+        BadRun, match=rf"process {holder.pid} on \S+, job 77, which is alive.*cancel"
+    ):
+        Ownership.take(layout)
+
+
+def test_a_killed_controller_loses_the_run_at_once(layout, holder):
+    holder.kill()
+    holder.wait()
+    owner = Ownership.take(layout)
+    owner.verify()
+    assert sorted(path.name for path in layout.path.iterdir()) == ["owner.json"]
+
+
+def test_a_later_process_with_the_same_number_is_not_the_owner(layout, holder):
+    move_owner(layout, start_ticks=1)
+    Ownership.take(layout).verify()
+
+
+def test_a_released_run_is_free(layout):
+    first = Ownership.take(layout)
+    first.release()
+    Ownership.take(layout).verify()
+    with pytest.raises(OwnershipLost, match="owned by process"):
+        first.verify()
+
+
+def test_who_lost_the_run_leaves_the_new_owner_alone(layout):
+    first = Ownership.take(layout)
+    move_owner(layout, token="another", host="elsewhere")
+    with pytest.raises(OwnershipLost, match="elsewhere"):
+        first.verify()
+    first.release()
+    assert read_owner(layout).token == "another"
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_elsewhere_the_schedulers_word_counts(layout, alive):
+    Ownership.take(layout, job_id="12")
+    move_owner(layout, host="node7")
+    asked = []
+
+    def ask(job_id):
+        asked.append(job_id)
+        return alive
+
+    if alive:
+        with pytest.raises(BadRun, match="on node7, job 12, which is alive"):
+            Ownership.take(layout, alive=ask)
+    else:
+        Ownership.take(layout, alive=ask).verify()
+    assert asked == ["12"]
+
+
+def test_elsewhere_a_heartbeat_that_goes_on_counts(layout):
+    Ownership.take(layout)
+    move_owner(layout, host="node7")
+    told = []
+    with Heartbeat(layout, interval_s=0.05), pytest.raises(BadRun, match="node7, which is alive"):
+        Ownership.take(layout, tell=told.append)
+    assert "watching its heartbeat" in told[0]
+
+
+def test_elsewhere_a_heartbeat_that_stands_still_is_death(layout):
+    Ownership.take(layout)
+    move_owner(layout, host="node7")
+    with Heartbeat(layout):
+        pass
+    Ownership.take(layout, still_s=0.3).verify()
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"host": "x"}'])
+def test_a_half_written_owner_is_taken_over_when_nothing_moves(layout, text):
+    layout.owner_file.write_text(text)
+    Ownership.take(layout, still_s=0.1).verify()
+
+
+def test_of_many_takers_one_wins(layout, holder):
+    holder.kill()
+    holder.wait()
+    won, refused = [], []
+    barrier = threading.Barrier(8)
+
+    def take():
+        barrier.wait()
+        try:
+            won.append(Ownership.take(layout))
+        except BadRun as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    won[0].verify()
+    assert len(refused) == 7
