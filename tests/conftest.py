@@ -1,0 +1,58 @@
+"""What every test may use: hpc-ml as a user calls it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+# Far above what any command takes: it ends a hang, it judges no speed.
+LIMIT_S = 240
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require-slurm",
+        action="store_true",
+        help="fail, not skip, where the Slurm of tests/cluster/start does not run",
+    )
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """An environment without the settings of whoever runs the tests."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("HPC_ML_", "DASK_"))}
+    return clean | {
+        "HPC_ML_RUNS": str(tmp_path / "runs"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "DASK_CONFIG": str(tmp_path / "dask"),
+    }
+
+
+@pytest.fixture
+def hpc_ml(tmp_path: Path, environ: Mapping[str, str]) -> Command:
+    """Run hpc-ml in a process of its own, in an empty folder."""
+
+    def call(*words: object, **changes: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command_of(*words), cwd=tmp_path, env={**environ, **changes}, text=True,
+            capture_output=True, timeout=LIMIT_S, check=False,
+        )  # fmt: skip
+
+    return call
+
+
+def command_of(*words: object) -> list[str]:
+    return [sys.executable, "-m", "hpc_ml", *map(str, words)]
+
+
+def json_of(done: subprocess.CompletedProcess[str]) -> Any:
+    """Return the one JSON object of a command that succeeded."""
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
