@@ -1,31 +1,36 @@
-"""What an exit code says of how a job ended; the same for every scheduler."""
+"""Ending jobs for certain: cancelled, and seen to be gone."""
 
-import signal
+import time
+from collections.abc import Collection
 
-_MEANINGS = {
-    69: "the node gave it no GPU",
-    126: "its command could not be run: is the Python of the job executable on the compute nodes?",
-    127: "its command was not found: do the compute nodes see the Python of the job?",
-}
+from hpc_ml.errors import NoCluster
+from hpc_ml.schedulers.base import Scheduler, SchedulerBusy
 
-
-def explain_exit(exit_code: int) -> str:
-    """Return how a job ended, in words that follow on 'the job'; codes past 128 are signals."""
-    if exit_code == 0:
-        return "ended by itself"
-    if exit_code in _MEANINGS:
-        return f"ended with exit code {exit_code}: {_MEANINGS[exit_code]}"
-    if 128 < exit_code < 128 + signal.NSIG:
-        return f"was {explain_signal(exit_code - 128)}"
-    return f"failed with exit code {exit_code}"
+_LOOK_EVERY_S = 0.5
+_SLOWEST_LOOK_S = 5.0
 
 
-def explain_signal(number: int) -> str:
-    """Return words for a job that a signal killed."""
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        name = f"signal {number}"
-    if name == "SIGKILL":
-        return "killed by SIGKILL, as happens when memory runs out"
-    return f"killed by {name}"
+def end_jobs(scheduler: Scheduler, job_ids: Collection[str], *, limit_s: float) -> None:
+    """Cancel jobs and return when all of them have ended.
+
+    A scheduler that does not answer is asked again. Raises NoCluster, naming the jobs that
+    were not seen to end, after `limit_s` seconds.
+    """
+    deadline_s = time.monotonic() + limit_s
+    left, cancelled, pause_s = list(job_ids), False, _LOOK_EVERY_S
+    while left:
+        try:
+            if not cancelled:
+                scheduler.cancel(left)
+                cancelled = True
+            left = [job for job, report in scheduler.poll(left).items() if not report.state.ended]
+        except SchedulerBusy:
+            pass  # the deadline decides
+        if left and time.monotonic() + pause_s > deadline_s:
+            raise NoCluster(
+                f"after {limit_s:.0f} s these jobs have not been seen to end: {', '.join(left)}",
+                hint="cancel them with the scheduler's own command",
+            )
+        if left:
+            time.sleep(pause_s)
+            pause_s = min(_SLOWEST_LOOK_S, 2 * pause_s)

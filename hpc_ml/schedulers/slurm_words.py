@@ -6,7 +6,7 @@ Reasons: https://slurm.schedmd.com/job_reason_codes.html
 import pwd
 
 from hpc_ml.schedulers.base import JobReport, JobState
-from hpc_ml.schedulers.endings import explain_exit, explain_signal
+from hpc_ml.schedulers.exit_codes import explain_exit, explain_signal
 from hpc_ml.schedulers.slurm_answers import WAITING, JobFacts
 
 _WAITS = {
