@@ -81,11 +81,11 @@ Walltime = Annotated[
     int,
     BeforeValidator(parse_walltime),
     PlainSerializer(format_walltime, return_type=str),
-    WithJsonSchema({"type": "string", "description": WALLTIME_FORMS}),
+    WithJsonSchema({"type": "string", "format": "walltime"}),
 ]
 Memory = Annotated[
     int,
     BeforeValidator(parse_memory),
     PlainSerializer(format_memory, return_type=str),
-    WithJsonSchema({"type": "string", "description": MEMORY_FORMS}),
+    WithJsonSchema({"type": "string", "format": "memory"}),
 ]

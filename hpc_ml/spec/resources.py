@@ -21,10 +21,16 @@ class Resources(SpecModel):
     )
     gpus: NonNegativeInt = Field(0, description="GPUs of a worker; each runs one process")
     walltime: Walltime = Field("1h", description="how long a worker's job may run")  # type: ignore[assignment]
-    queue: SchedulerName | None = Field(None, description="queue or partition of the jobs")
+    queue: SchedulerName | None = Field(
+        None,
+        description="queue or partition of the jobs",
+        json_schema_extra={"flags": ["--queue", "--partition"]},
+    )
     account: SchedulerName | None = Field(None, description="account or project that pays")
     directives: tuple[Directive, ...] = Field(
-        (), description="further options of the scheduler, as its own command takes them"
+        (),
+        description="a further option of the scheduler, as its own command takes it; repeatable",
+        json_schema_extra={"flag": "--directive", "form": "items"},
     )
     python: PathText | None = Field(
         None, description="Python of the jobs (default: the one that runs hpc-ml)"
