@@ -1,0 +1,127 @@
+"""What there is to predict: classes or a continuous number, and whether it can be learned."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from hpc_ml.data.source import DataSource
+from hpc_ml.errors import BadData
+
+if TYPE_CHECKING:
+    import numpy as np
+
+TargetKind = Literal["classes", "continuous"]
+
+# Whole numbers with more different values than this are a quantity, unless the task is
+# classification.
+_MOST_CLASSES = 100
+_MOST_COUNTED = 100_000
+
+
+@dataclass(frozen=True)
+class Target:
+    """The target of a source: its kind and, for classes, the rows of each by label."""
+
+    name: str
+    kind: TargetKind
+    classes: Mapping[Any, int] | None
+
+    def describe(self) -> str:
+        """Return the target in words, with at most 6 classes spelled out."""
+        if self.classes is None:
+            return f"target {self.name!r} is continuous"
+        shown = [f"{label} ({count:,} rows)" for label, count in list(self.classes.items())[:6]]
+        more = ", ..." if len(self.classes) > len(shown) else ""
+        return f"target {self.name!r} has {len(self.classes)} classes: {', '.join(shown)}{more}"
+
+
+def target_kind(y: Any) -> TargetKind:
+    """Return what an array of targets holds.
+
+    As scikit-learn's `type_of_target`, words, booleans and whole numbers are classes and
+    fractions are continuous; unlike there, whole numbers of more than 100 values are continuous.
+    """
+    counts = TargetCounts()
+    counts.add(y)
+    return counts.kind(classification=False)
+
+
+class TargetCounts:
+    """Counts the values of a target, part by part, in bounded memory."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.counts: dict[Any, int] = {}
+        self.fractional = False
+        self.numbers = False
+
+    def add(self, values: "np.ndarray[Any, Any]") -> None:
+        """Count one part: an array of numbers, booleans or str, without missing values."""
+        import numpy as np
+        import pandas as pd
+
+        self.rows += len(values)
+        self.numbers = values.dtype.kind in "iuf"
+        if values.dtype.kind == "f" and not self.fractional:
+            self.fractional = bool((values != np.floor(values)).any())
+        if len(self.counts) > (2 if self.fractional else _MOST_COUNTED):
+            return
+        for value, count in pd.Series(values).value_counts(sort=False).items():
+            self.counts[value] = self.counts.get(value, 0) + int(count)
+
+    def kind(self, *, classification: bool) -> TargetKind:
+        """Return what the values counted so far are."""
+        if self.fractional or len(self.counts) > _MOST_COUNTED:
+            return "continuous"
+        if self.numbers and not classification and len(self.counts) > _MOST_CLASSES:
+            return "continuous"
+        return "classes"
+
+    def finish(self, name: str, source: DataSource, *, complete: bool) -> Target:
+        """Return the target; with all rows counted, raise BadData where it cannot be learned."""
+        kind = self.kind(classification=source.stratify)
+        if complete and len(self.counts) == 1:
+            raise BadData(
+                f"target {name!r} has one value only, {next(iter(self.counts))!s}, in all rows",
+                where=source.where,
+                hint="add rows of another class, or name another column by data.target",
+            )
+        if source.stratify and kind == "continuous":
+            raise BadData(
+                f"target {name!r} holds continuous numbers, which are no classes",
+                where=source.where,
+                hint="take an estimator for regression, or name another column by data.target",
+            )
+        classes = dict(sorted(self.counts.items())) if kind == "classes" else None
+        if complete and classes is not None and source.stratify:
+            _check_split(classes, self.rows, name, source)
+        return Target(name, kind, classes)
+
+
+def count_held_out(rows: int, test_size: float) -> int:
+    """Return how many rows scikit-learn's train_test_split holds out."""
+    return math.ceil(rows * test_size)
+
+
+def _check_split(
+    classes: Mapping[Any, int], rows: int, name: str, source: DataSource
+) -> None:
+    if source.test_size == 0:
+        return
+    label, fewest = min(classes.items(), key=lambda item: item[1])
+    if fewest < 2:
+        raise BadData(
+            f"class {label!s} of target {name!r} has 1 row, and the held-out part and the "
+            "training part need one each",
+            where=source.where,
+            hint="add rows of it or leave it out, or hold nothing out by data.test_size=0",
+        )
+    held_out = count_held_out(rows, source.test_size)
+    if min(held_out, rows - held_out) < len(classes):
+        raise BadData(
+            f"{held_out} of {rows} rows held out leave too few on one side for "
+            f"{len(classes)} classes of target {name!r}",
+            where=source.where,
+            hint="set data.test_size so that both parts have a row of each class",
+        )
