@@ -45,7 +45,7 @@ class BatchJob:
     body : tuple of str
         Shell lines, already quoted, that the job runs after the prologue.
     warn_s : int
-        Seconds before the walltime at which the scheduler shall signal the job; 0: never.
+        Seconds before the walltime at which Slurm shall send the job USR1; 0: never.
     """
 
     name: str
@@ -106,6 +106,8 @@ class Scheduler(ABC):
 
     name: ClassVar[str]
     commands: ClassVar[tuple[str, ...]]
+    job_id_word: ClassVar[str]
+    """The job's own id, as its script says it."""
 
     def __init__(self, profile: SiteProfile) -> None:
         self.profile = profile
@@ -113,10 +115,6 @@ class Scheduler(ABC):
     @abstractmethod
     def render(self, job: BatchJob) -> str:
         """Return the whole batch script. Raises BadJob for what this site cannot honour."""
-
-    def log_file(self, folder: Path, stem: LogStem, job_id: str) -> Path:
-        """Return the path of a job's log."""
-        return folder / f"{stem}-{job_id}.log"
 
     @abstractmethod
     def check_commands(self) -> None:

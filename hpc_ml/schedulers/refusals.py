@@ -56,7 +56,7 @@ PBS_ADVICE: Advice = (
         r"would exceed|[Mm]aximum number of jobs",
         "wait until some of your jobs have ended, or ask for fewer --workers",
     ),
-    (r"illegal -\w value", "check the directives of the job and of the site profile"),
+    (r"illegal -\w value|Unrecognized", "check the directives of the job and of the site profile"),
 )
 _GENERIC = "check what is asked for with --queue, --account, --cores, --memory, --walltime"
 
@@ -66,8 +66,6 @@ _TRANSIENT = re.compile(
     r"|Problem loading|cannot connect to server|Communication failure|Batch Protocol|End of File",
     re.IGNORECASE,
 )
-# PBS: 162 cannot connect (qsub, qdel), 255 likewise (qstat).
-_TRANSIENT_CODES = (162, 255)
 
 
 def is_transient(answer: Answer) -> bool:
@@ -77,7 +75,8 @@ def is_transient(answer: Answer) -> bool:
 
 def quote(answer: Answer) -> str:
     """Return a scheduler's own words in one line: what it calls errors, or all it said."""
-    lines = [line.strip().strip("'") for line in answer.words.splitlines()]
+    lines = [line.strip().removeprefix("'") for line in answer.words.splitlines()]
+    lines = [line for line in lines if not line.startswith('Try "')]
     errors = [line for line in lines if re.search(r"error:|failure:|failed:", line)]
     told = [re.sub(r"^\w+: (error: )?", "", line) for line in errors or lines if line]
     return "; ".join(dict.fromkeys(told)) or f"exit code {answer.exit_code}, no words"

@@ -19,12 +19,6 @@ WARN_S = 120
 DEATH_TIMEOUT_S = 120
 NO_GPU_EXIT_CODE = 69
 
-_JOB_ID = {
-    "slurm": "${SLURM_JOB_ID}",
-    "pbs": "${PBS_JOBID}",
-    # The Torque commands over Slurm set no PBS_* variables.
-    "torque": "${PBS_JOBID:-${SLURM_JOB_ID:-}}",
-}
 _PINNED = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -109,11 +103,11 @@ def _start_cpu_workers(plan: Plan) -> Iterator[str]:
     cores = plan.job.resources.cores
     yield from _prepare(plan, threads=1)
     module = f"distributed.cli.dask_worker --nworkers {cores}"
-    yield f"exec {_worker_command(plan, module, _JOB_ID[plan.profile.scheduler], cores)}"
+    yield f"exec {_worker_command(plan, module, open_scheduler(plan.profile).job_id_word, cores)}"
 
 
 def _start_gpu_workers(plan: Plan) -> Iterator[str]:
-    resources, job_id = plan.job.resources, _JOB_ID[plan.profile.scheduler]
+    resources, job_id = plan.job.resources, open_scheduler(plan.profile).job_id_word
     yield from _prepare(plan, threads=max(1, resources.cores // resources.gpus))
     yield from _find_gpus(plan.profile, resources.gpus)
     # dask-cuda drives NVIDIA's GPUs alone.

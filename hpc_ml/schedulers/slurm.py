@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from hpc_ml.errors import NoCluster, SchedulerMissing, SubmissionRefused
-from hpc_ml.schedulers.base import BatchJob, JobReport, LogStem, Scheduler, SchedulerBusy
+from hpc_ml.schedulers.base import BatchJob, JobReport, Scheduler, SchedulerBusy
 from hpc_ml.schedulers.commands import Answer, ask, check_installed
 from hpc_ml.schedulers.demands import check_demands
 from hpc_ml.schedulers.refusals import SLURM_ADVICE, advise, is_transient, quote
@@ -31,6 +31,7 @@ class Slurm(Scheduler):
 
     name = "slurm"
     commands = ("sbatch", "squeue", "scancel")
+    job_id_word = "${SLURM_JOB_ID}"
 
     def render(self, job: BatchJob) -> str:
         check_demands(job, self.profile)
@@ -43,9 +44,6 @@ class Slurm(Scheduler):
             *job.directives,
         )
         return render_script(ScriptParts("SBATCH", directives, self.profile.prologue, job.body))
-
-    def log_file(self, folder: Path, stem: LogStem, job_id: str) -> Path:
-        return folder / f"{stem}-{_number(job_id)}.log"
 
     def check_commands(self) -> None:
         check_installed(self.commands)
