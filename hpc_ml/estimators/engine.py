@@ -1,0 +1,162 @@
+"""One search's side of the Dask client: what it has on the workers, and what they are doing."""
+
+import queue
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import dask
+from distributed.scheduler import KilledWorker
+
+from hpc_ml.errors import TaskFailed, WorkersLost
+from hpc_ml.estimators.recipe import pack
+from hpc_ml.estimators.resident import Resident
+from hpc_ml.estimators.roster import Roster
+from hpc_ml.estimators.surroundings import Checkpoint
+from hpc_ml.estimators.units import Folds, refit
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+_TICK_S = 0.1
+_TELL_AFTER_S = 10.0
+_MORE_MEMORY = (
+    "see the workers' logs; most often they need more --memory, or fewer --cores share it"
+)
+
+
+class DiedError(Exception):
+    """The worker died each time that this was tried."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(times)
+        self.times = times
+
+
+def _keep(value: Any) -> Any:
+    return value
+
+
+class Engine:
+    """Futures of one search; leaving the block cancels them and frees the workers' memory."""
+
+    def __init__(self, client: "Client", checkpoint: Checkpoint, resident: Resident) -> None:
+        self._client = client
+        self._checkpoint = checkpoint
+        self._answers: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        self._running: set[Future] = set()
+        self._checked_s = float("-inf")
+        self._told_empty = False
+        self.roster = Roster(client)
+        self._resident = self.embed("data", resident)
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # A scheduler that is gone has cancelled everything itself.
+        with suppress(Exception):
+            self._client.cancel(list(self._running), force=True)
+        self._running.clear()
+        self._resident.release()
+
+    def embed(self, name: str, value: Resident | Folds) -> "Future":
+        """Send something once; the scheduler keeps it and can give it to any worker, any time."""
+        threshold = {"distributed.admin.large-graph-warning-threshold": "1 PiB"}
+        with dask.config.set(threshold):
+            return self._client.submit(_keep, value, key=f"{name}-{uuid.uuid4()}", pure=False)
+
+    def submit(
+        self, name: str, function: Callable[..., Any], *args: Any, worker: str | None = None
+    ) -> "Future":
+        """Let a worker call a function with the data and `args`; `worker` had best be the one."""
+        place = {} if worker is None else {"workers": [worker], "allow_other_workers": True}
+        future = self._client.submit(
+            function, self._resident, *args, key=f"{name}-{uuid.uuid4()}", pure=False, **place
+        )
+        self._running.add(future)
+        future.add_done_callback(self._answers.put)
+        return future
+
+    def finished(self) -> "list[Future]":
+        """Return the futures that have ended, after a tenth of a second at most."""
+        ended = []
+        with suppress(queue.Empty):
+            ended.append(self._answers.get(timeout=_TICK_S))
+            while True:
+                ended.append(self._answers.get_nowait())
+        self._check()
+        self._running.difference_update(ended)
+        return ended
+
+    def result(self, future: "Future") -> Any:
+        """Return what an ended future holds.
+
+        Raises what its function raised, DiedError, or WorkersLost when it was given up.
+        """
+        while True:
+            try:
+                if future.status == "error":
+                    break
+                return future.result(timeout=_TICK_S)
+            except TimeoutError:
+                # The worker that had the result left; another one makes it again.
+                self._check()
+            except KilledWorker:
+                break
+            except Exception:
+                if future.status in ("cancelled", "lost"):
+                    self._raise_lost()
+                raise
+        raise self._translate(future.exception())
+
+    def _translate(self, error: Exception) -> Exception:
+        if not isinstance(error, KilledWorker):
+            return error
+        times = error.allowed_failures + 1
+        if error.task == self._resident.key:
+            return TaskFailed(
+                f"the worker that took the training data died, {times} times", hint=_MORE_MEMORY
+            )
+        return DiedError(times)
+
+    def _raise_lost(self) -> None:
+        self._checkpoint.check()
+        raise WorkersLost(
+            "the Dask scheduler gave up the search's work",
+            hint="see whether the scheduler and its workers still run, then resume",
+        )
+
+    def refit(self, parameters: Any) -> tuple[bytes, float, list[Any]]:
+        """Fit one candidate on all rows; return the pickled model, seconds and warnings."""
+        future = self.submit("refit", refit, pack(parameters, "the best parameters"))
+        while future not in self.finished():
+            pass
+        try:
+            return self.result(future)
+        except DiedError as died:
+            raise TaskFailed(
+                f"the worker that fitted the best candidate on all rows died, {died.times} times",
+                hint=_MORE_MEMORY,
+            ) from None
+
+    def _check(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._checked_s < _TICK_S:
+            return
+        self._checked_s = now_s
+        self._checkpoint.check()
+        empty_since_s = self.roster.empty_since_s
+        if empty_since_s is None:
+            self._told_empty = False
+        elif not self._told_empty and now_s - empty_since_s > _TELL_AFTER_S:
+            self._told_empty = True
+            self._checkpoint.tell("no worker is there: waiting for one")

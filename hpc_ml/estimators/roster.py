@@ -1,0 +1,50 @@
+"""Which workers there are, asked for without waiting for the answer."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_ASK_EVERY_S = 1.0
+_ASK_EVERY_WHEN_EMPTY_S = 0.1
+
+
+class Roster:
+    """The addresses of the workers and their threads, as they were about a second ago."""
+
+    def __init__(self, client: "Client") -> None:
+        self._client = client
+        self._threads: dict[str, int] = {}
+        self._asked: Future[Any] | None = None
+        self._asked_s = float("-inf")
+        self.empty_since_s: float | None = time.monotonic()
+
+    def threads(self) -> Mapping[str, int]:
+        """Return the number of threads by worker."""
+        if self._asked is not None and self._asked.done():
+            self._hear(self._asked)
+            self._asked = None
+        pause_s = _ASK_EVERY_S if self._threads else _ASK_EVERY_WHEN_EMPTY_S
+        if self._asked is None and time.monotonic() - self._asked_s >= pause_s:
+            self._ask()
+        return self._threads
+
+    def _ask(self) -> None:
+        self._asked_s = time.monotonic()
+        self._asked = asyncio.run_coroutine_threadsafe(
+            self._client.scheduler.ncores(), self._client.loop.asyncio_loop
+        )
+
+    def _hear(self, answer: "Future[Any]") -> None:
+        # Of a scheduler that does not answer the futures and the checkpoint will tell.
+        if answer.cancelled() or answer.exception() is not None:
+            return
+        self._threads = answer.result()
+        if self._threads:
+            self.empty_since_s = None
+        elif self.empty_since_s is None:
+            self.empty_since_s = time.monotonic()
