@@ -49,7 +49,7 @@ def dask_jobqueue_layer(
     Parameters
     ----------
     scheduler : str
-        ``slurm`` or ``pbs``.
+        ``slurm``, ``pbs`` or ``torque``; the latter two share a section.
     environ, home
         Where Dask's configuration is looked for as Dask does; by default this process's.
 
@@ -64,14 +64,15 @@ def dask_jobqueue_layer(
         For a file that mentions jobqueue and is not YAML.
     """
     environ = os.environ if environ is None else environ
+    section = "slurm" if scheduler == "slurm" else "pbs"
     resources: dict[str, Any] = {}
     places: dict[KeyPath, str] = {}
     notes: list[str] = []
     for file in _files(environ, Path.home() if home is None else home):
         taken: dict[str, Any] = {}
-        for name, value, place in _section(file, scheduler):
+        for name, value, place in _section(file, section):
             try:
-                key, read = _translate(name, value, scheduler)
+                key, read = _translate(name, value, section)
             except ValueError as reason:
                 notes.append(f"{place}: {name} is not taken: {reason}")
                 continue
@@ -102,24 +103,24 @@ def _mentions_jobqueue(path: Path) -> bool:
         return False
 
 
-def _section(file: YamlFile, scheduler: str) -> Iterator[tuple[str, Any, str]]:
+def _section(file: YamlFile, name: str) -> Iterator[tuple[str, Any, str]]:
     section: Any = file.values
-    for name in ("jobqueue", scheduler):
-        section = section.get(name) if isinstance(section, dict) else None
-    for name, value in (section or {}).items() if isinstance(section, dict) else ():
-        dashed = str(name).replace("_", "-")
+    for part in ("jobqueue", name):
+        section = section.get(part) if isinstance(section, dict) else None
+    for key, value in section.items() if isinstance(section, dict) else ():
+        dashed = str(key).replace("_", "-")
         if value not in (None, [], {}, _SHIPPED.get(dashed)):
-            yield dashed, value, file.places["jobqueue", scheduler, str(name)]
+            yield dashed, value, file.places["jobqueue", name, str(key)]
 
 
-def _translate(name: str, value: Any, scheduler: str) -> tuple[str, Any]:
+def _translate(name: str, value: Any, section: str) -> tuple[str, Any]:
     """Return a key's counterpart and its value there. Raises ValueError for what has none."""
     if name not in _COUNTERPARTS:
         raise ValueError("it has no counterpart here")
     key = _COUNTERPARTS[name]
     if key == "walltime":
         # dask-jobqueue passes it on as it is, and PBS reads a bare number as seconds.
-        seconds = scheduler == "pbs" and str(value).isdigit()
+        seconds = section == "pbs" and str(value).isdigit()
         return key, format_walltime(parse_walltime(f"{value}s" if seconds else value))
     if key == "memory":
         return key, format_memory(parse_memory(value))

@@ -37,10 +37,12 @@ DEFAULT = "default"
 
 @dataclass(frozen=True)
 class Resolved(Generic[SettingsT]):
-    """A job, and for each of its keys (``resources.cores``) the origin of its value."""
+    """A job, for each of its keys (``resources.cores``) the origin of its value, and what the
+    user should hear of the layers."""
 
     job: Job[SettingsT]
     origins: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def resolve(layers: Sequence[Layer], settings_class: type[SettingsT]) -> Resolved[SettingsT]:
@@ -67,7 +69,8 @@ def resolve(layers: Sequence[Layer], settings_class: type[SettingsT]) -> Resolve
         return merged.place_of(path[1:] if path[:1] == ("settings",) else path)
 
     job = validate(Job[settings_class], {**common, "settings": own}, place_of)  # type: ignore[valid-type]
-    return Resolved(job, _origins(merged, settings_class))
+    notes = tuple(note for layer in layers for note in layer.notes)
+    return Resolved(job, _origins(merged, settings_class), notes)
 
 
 def peek(layers: Sequence[Layer], dotted_key: str) -> Any:

@@ -1,0 +1,33 @@
+"""`hpc-ml submit TASK`: a job handed to the scheduler whole."""
+
+import json
+
+import click
+
+from hpc_ml.cli.failures import PREFIX
+from hpc_ml.cli.groups import Request, TaskGroup
+from hpc_ml.cli.run import print_dry_run
+
+
+def _submit(request: Request) -> int:
+    from hpc_ml import api
+
+    for note in request.resolved.notes:
+        click.echo(PREFIX + note, err=True)
+    if request.dry_run:
+        print_dry_run(request, submitted=True)
+        return 0
+    summary = api.submit(request.resolved.job, runs_dir=request.runs_dir, run_id=request.run_id)
+    if request.as_json:
+        click.echo(json.dumps(summary.as_submission_json()))
+    else:
+        click.echo(f"run {summary.run} is submitted as job {summary.job}")
+        click.echo(f"see how it is doing with: hpc-ml status {summary.run}")
+    return int(summary.exit_code or 0)
+
+
+submit = TaskGroup(
+    "submit",
+    act=_submit,
+    help="Hand the whole run of TASK to the scheduler, and return with the run's id.",
+)
