@@ -55,5 +55,5 @@ def explain_write_failure(path: Path, error: OSError) -> TaskFailed:
     return TaskFailed(
         f"cannot write: {error.strerror or error}",
         where=str(path),
-        hint=f"{hint}, then type `hpc-ml resume`",
+        hint=f"{hint}, then run the job again",
     )

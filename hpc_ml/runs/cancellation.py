@@ -17,5 +17,8 @@ def request_cancel(layout: RunLayout) -> None:
 
 
 def clear_cancel(layout: RunLayout) -> None:
-    """Forget a request to stop, so that the run can be resumed."""
+    """Forget a request to stop: the first thing to do when a run is resumed.
+
+    `hpc-ml cancel` leaves it, since a controller that was only paused shall hear it yet.
+    """
     layout.cancel_file.unlink(missing_ok=True)

@@ -21,6 +21,9 @@ class Progress(BaseModel):
     total: int
     unit: str
 
+    def __str__(self) -> str:
+        return f"{self.done} of {self.total} {self.unit}"
+
 
 class Workers(BaseModel):
     """How many workers are wanted, and how many are there."""

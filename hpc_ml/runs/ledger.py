@@ -26,7 +26,7 @@ class Ledger:
 
     def __init__(self, path: Path, descriptor: int, content: bytes) -> None:
         self.path = path
-        self.units, whole_bytes, self.dropped = _read_units(path, content)
+        self.units, whole_bytes, self.dropped = _parse_units(path, content)
         self.seconds_spent = 0.0
         self._descriptor = descriptor
         self._size_bytes = self._synced_bytes = whole_bytes
@@ -121,12 +121,24 @@ class Ledger:
         self._synced_at = time.monotonic()
 
 
+def read_units(path: Path) -> dict[str, Any]:
+    """Return the finished units of a run that another process may be writing to.
+
+    A ledger that is not there has none. Raises BadRun for a broken line before the last.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return {}
+    return _parse_units(path, content)[0]
+
+
 def _format_line(unit: str, value: Any) -> bytes:
     body = json.dumps({"unit": unit, "value": value}).encode()[:-1]
     return body + b', "crc": "%08x"}\n' % zlib.crc32(body)
 
 
-def _read_units(path: Path, content: bytes) -> tuple[dict[str, Any], int, int]:
+def _parse_units(path: Path, content: bytes) -> tuple[dict[str, Any], int, int]:
     """Return the units, how many bytes hold whole lines, and how many lines were dropped."""
     *lines, rest = content.split(b"\n")
     whole_bytes = len(content) - len(rest)
@@ -140,7 +152,7 @@ def _read_units(path: Path, content: bytes) -> tuple[dict[str, Any], int, int]:
             raise BadRun(
                 "this line of the finished units is broken",
                 where=f"{path}:{number}",
-                hint="delete the line and type `hpc-ml resume`: its unit is computed again",
+                hint="delete the line: its unit is computed again then",
             )
         units[parsed["unit"]] = parsed["value"]
     return units, whole_bytes, dropped

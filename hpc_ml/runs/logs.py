@@ -1,6 +1,5 @@
-"""The logs of a run: which there are, and their last lines."""
+"""The logs of a run: which there are, and what stands at their ends."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,57 +18,68 @@ class LogFile:
     job_id: str | None = None
 
 
-def name_log(stem: str, job_id: str) -> str:
-    """Return the name of a job's log; Slurm writes `ID;CLUSTER` as `ID`."""
-    return f"{stem}-{job_id.split(';')[0]}.log"
-
-
 def controller_logs(layout: RunLayout, record: RunRecord) -> list[LogFile]:
-    """Return the controller's logs that are there: its job's output and its own."""
+    """Return the controller's own log and, where it was submitted, that of its job."""
     logs = [LogFile("controller", layout.controller_log)]
-    for path in sorted(layout.logs.glob("controller-*.log")):
-        logs.append(LogFile("controller's job", path, _find_job(path, [record.controller_job])))
-    return [log for log in logs if log.path.is_file()]
+    if record.controller_job:
+        logs.append(_find_job_log(layout, "controller", record.controller_job, "controller's job"))
+    return logs
 
 
 def worker_logs(layout: RunLayout, record: RunRecord) -> list[LogFile]:
-    """Return the logs of the workers by number, those of unrecorded jobs last.
-
-    A recorded job has its log listed whether or not the file is there yet.
-    """
+    """Return the workers' logs in the order of their jobs, then those of jobs not recorded."""
     recorded = [
-        LogFile(f"worker {number}, job {job}", layout.logs / name_log("worker", job), job)
-        for number, job in enumerate(record.worker_jobs, start=1)
+        _find_job_log(layout, "worker", job_id, f"worker {number}")
+        for number, job_id in enumerate(record.worker_jobs, start=1)
     ]
     known = {log.path for log in recorded}
-    others = [path for path in sorted(layout.logs.glob("worker*.log")) if path not in known]
+    others = [path for path in sorted(layout.logs.glob("worker-*.log")) if path not in known]
     return recorded + [LogFile(path.stem, path) for path in others]
 
 
 def last_lines(path: Path, count: int) -> list[str]:
     """Return the last lines of a file without their ends; [] when it cannot be read."""
-    if count <= 0:
-        return []
-    content = b""
     try:
-        for block in _read_backwards(path):
-            content = block + content
-            if content.count(b"\n") > count:
-                break
+        text, _ = read_from(path, tail_offset(path, count))
     except OSError:
         return []
-    return content.decode(errors="replace").splitlines()[-count:]
+    return text.splitlines()
 
 
-def _read_backwards(path: Path) -> Iterator[bytes]:
+def tail_offset(path: Path, count: int) -> int:
+    """Return where the last `count` lines of a file begin, in bytes. Raises OSError."""
     with path.open("rb") as file:
         position = file.seek(0, 2)
+        newlines = 0
         while position > 0:
             size = min(_BLOCK_BYTES, position)
             position -= size
             file.seek(position)
-            yield file.read(size)
+            block = file.read(size)
+            if newlines == 0 and block.endswith(b"\n"):
+                block = block[:-1]  # the end of the last line begins no other
+            at = len(block)
+            while (at := block.rfind(b"\n", 0, at)) >= 0:
+                newlines += 1
+                if newlines == count:
+                    return position + at + 1
+    return 0
 
 
-def _find_job(path: Path, jobs: list[str | None]) -> str | None:
-    return next((job for job in jobs if job and name_log("controller", job) == path.name), None)
+def read_from(path: Path, offset: int, *, whole_lines: bool = False) -> tuple[str, int]:
+    """Return what stands in a file from a byte on, and where that ends. Raises OSError.
+
+    With `whole_lines` a last line without its end is left for the next time.
+    """
+    with path.open("rb") as file:
+        file.seek(offset)
+        content = file.read()
+    if whole_lines:
+        content = content[: content.rfind(b"\n") + 1]
+    return content.decode(errors="replace"), offset + len(content)
+
+
+def _find_job_log(layout: RunLayout, stem: str, job_id: str, title: str) -> LogFile:
+    # Slurm names the log of job `ID;CLUSTER` by its number.
+    path = layout.logs / f"{stem}-{job_id.partition(';')[0]}.log"
+    return LogFile(f"{title}, job {job_id}", path, job_id)

@@ -16,6 +16,7 @@ from hpc_ml.runs.summary import RunSummary, summarise
 SILENT_S = 120
 _LIVE_JOB = ("pending", "running")
 _FAILED_JOB = ("failed", "out of memory")
+_KEPT = "what is finished is kept in its folder"
 
 
 class JobWord(Protocol):
@@ -128,12 +129,12 @@ def judge(record: RunRecord, sight: Sight) -> tuple[RunState, str | None]:
         return _judge_waiting_job(record, job)
     if sight.controller_alive is False:
         where = f"process {record.pid} on {record.host}" if record.pid else "its process"
-        return RunState.INTERRUPTED, f"its controller is gone ({where}); {_advise(record)}"
+        return RunState.INTERRUPTED, f"its controller is gone ({where}); {_KEPT}"
     silent_s = _count_silence(record, sight)
     if sight.controller_alive is None and job is None and silent_s > SILENT_S:
         where = record.host or "its host"
         return RunState.INTERRUPTED, (
-            f"no sign of life from {where} for {silent_s // 60:.0f} min; {_advise(record)}"
+            f"no sign of life from {where} for {silent_s // 60:.0f} min; {_KEPT}"
         )
     return record.state, _find_reason(record, sight)
 
@@ -145,7 +146,7 @@ def _judge_ended_job(record: RunRecord, job: JobWord) -> tuple[RunState, str]:
         return RunState.CANCELLED, reason
     if job.state in _FAILED_JOB:
         return RunState.FAILED, f"{reason}; read `hpc-ml logs {record.id}`"
-    return RunState.INTERRUPTED, f"{reason}; {_advise(record)}"
+    return RunState.INTERRUPTED, f"{reason}; {_KEPT}"
 
 
 def _judge_waiting_job(record: RunRecord, job: JobWord | None) -> tuple[RunState, str | None]:
@@ -181,7 +182,3 @@ def _list_jobs(record: RunRecord, sight: Sight) -> tuple[JobStatus, ...]:
         state = str(word.state) if word else None
         listed.append(JobStatus(str(job_id), role, state, word.explanation if word else ""))
     return tuple(listed)
-
-
-def _advise(record: RunRecord) -> str:
-    return f"go on with `hpc-ml resume {record.id}`"
