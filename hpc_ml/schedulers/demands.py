@@ -50,9 +50,10 @@ def _check_queue(job: BatchJob, profile: SiteProfile) -> None:
 
 
 def _check_directives(job: BatchJob, profile: SiteProfile) -> None:
-    given = (*profile.directives, *job.directives)
+    # `-l name=` and `-lname=` are the same.
+    given = [directive.replace(" ", "") for directive in (*profile.directives, *job.directives)]
     for start, advice in profile.required_directives.items():
-        if not any(directive.startswith(start) for directive in given):
+        if not any(directive.startswith(start.replace(" ", "")) for directive in given):
             raise _refuse(
                 profile,
                 f"a job without the directive {start!r} is refused there",
@@ -63,7 +64,9 @@ def _check_directives(job: BatchJob, profile: SiteProfile) -> None:
 def _check_gpus(job: BatchJob, profile: SiteProfile) -> None:
     if profile.gpu_style == "none":
         raise _refuse(
-            profile, f"{job.gpus} GPUs were asked for, and it has none", "leave --gpus out"
+            profile,
+            f"{job.gpus} GPUs were asked for, and its profile knows no way to ask for them",
+            "leave --gpus out, or write a profile with a gpu_style",
         )
     of_a_node = profile.gpus_per_node
     if profile.gpu_style == "queue":

@@ -54,7 +54,7 @@ def controller_job(plan: Plan) -> BatchJob:
         memory_bytes=controller.memory,
         gpus=0,
         walltime_s=walltime_s,
-        queue=controller.queue or resources.queue,
+        queue=controller.queue or resources.queue or plan.profile.cpu_queue,
         account=resources.account,
         directives=resources.directives,
         log_folder=layout.logs,
@@ -67,7 +67,7 @@ def controller_job(plan: Plan) -> BatchJob:
 
 def worker_job(plan: Plan) -> BatchJob:
     """Return the job of one worker: a process for each of its GPUs, or else of its cores."""
-    layout, resources = RunLayout(plan.run_dir), plan.job.resources
+    layout, resources, profile = RunLayout(plan.run_dir), plan.job.resources, plan.profile
     start = _start_gpu_workers if resources.gpus else _start_cpu_workers
     return BatchJob(
         name=layout.tag,
@@ -75,7 +75,7 @@ def worker_job(plan: Plan) -> BatchJob:
         memory_bytes=resources.memory,
         gpus=resources.gpus,
         walltime_s=resources.walltime,
-        queue=resources.queue or (plan.profile.gpu_queue if resources.gpus else None),
+        queue=resources.queue or (profile.gpu_queue if resources.gpus else profile.cpu_queue),
         account=resources.account,
         directives=resources.directives,
         log_folder=layout.logs,
@@ -110,6 +110,7 @@ def _start_gpu_workers(plan: Plan) -> Iterator[str]:
     resources, job_id = plan.job.resources, open_scheduler(plan.profile).job_id_word
     yield from _prepare(plan, threads=max(1, resources.cores // resources.gpus))
     yield from _find_gpus(plan.profile, resources.gpus)
+    yield f'echo "hpc-ml: GPU ${plan.profile.gpu_variable}"'
     # dask-cuda drives NVIDIA's GPUs alone.
     if plan.gpu_launcher == "dask-cuda" and plan.profile.gpu_variable == "CUDA_VISIBLE_DEVICES":
         yield f"exec {_worker_command(plan, 'dask_cuda.cli', job_id, resources.gpus)}"

@@ -38,7 +38,12 @@ class SiteProfile(SpecModel):
         "none", description="how GPUs are asked for; queue: the queue itself is the request"
     )
     gpu_type: SchedulerName | None = Field(None, description="type of GPU to ask for")
-    gpu_queue: SchedulerName | None = Field(None, description="queue of jobs with GPUs")
+    cpu_queue: SchedulerName | None = Field(
+        None, description="queue of jobs without GPUs that ask for none"
+    )
+    gpu_queue: SchedulerName | None = Field(
+        None, description="queue of jobs with GPUs that ask for none"
+    )
     gpu_variable: Literal["CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"] = Field(
         "CUDA_VISIBLE_DEVICES", description="variable that names a job's GPUs"
     )

@@ -1,0 +1,27 @@
+#!/bin/bash
+#PBS -N hpcml-x7k2q1
+#PBS -S /bin/bash
+#PBS -j oe
+#PBS -o /scratch/ab12/runs/20261120-101500-x7k2q1/logs/
+#PBS -r n
+#PBS -q casper
+#PBS -A ab12
+#PBS -l select=1:ncpus=4:mem=16384mb
+#PBS -l walltime=01:00:00
+set -euo pipefail
+umask 077
+# PBS brings a job's output only when it has ended; the log is to be read while it runs.
+exec >/scratch/ab12/runs/20261120-101500-x7k2q1/logs/worker-"${PBS_JOBID}".log 2>&1
+cd /scratch/ab12/runs/20261120-101500-x7k2q1
+export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1
+exec /scratch/ab12/venv/bin/python -m distributed.cli.dask_worker --nworkers 4 --no-dashboard \
+    --scheduler-file /scratch/ab12/runs/20261120-101500-x7k2q1/scheduler.json \
+    --tls-ca-file /scratch/ab12/runs/20261120-101500-x7k2q1/tls/ca.pem \
+    --tls-cert /scratch/ab12/runs/20261120-101500-x7k2q1/tls/cert.pem \
+    --tls-key /scratch/ab12/runs/20261120-101500-x7k2q1/tls/key.pem \
+    --name "${PBS_JOBID}" \
+    --nthreads 1 \
+    --death-timeout 120 \
+    --local-directory "${TMPDIR:-/tmp}" \
+    --memory-limit 4096MiB \
+    --interface ext

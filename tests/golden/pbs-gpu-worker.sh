@@ -1,0 +1,46 @@
+#!/bin/bash
+#PBS -N hpcml-x7k2q1
+#PBS -S /bin/bash
+#PBS -j oe
+#PBS -o /scratch/ab12/runs/20261120-101500-x7k2q1/logs/
+#PBS -r n
+#PBS -q gpu
+#PBS -A ab12
+#PBS -l select=1:ncpus=2:mem=4096mb:ngpus=1
+#PBS -l walltime=01:00:00
+set -euo pipefail
+umask 077
+# PBS brings a job's output only when it has ended; the log is to be read while it runs.
+exec >/scratch/ab12/runs/20261120-101500-x7k2q1/logs/worker-"${PBS_JOBID}".log 2>&1
+cd /scratch/ab12/runs/20261120-101500-x7k2q1
+export OMP_NUM_THREADS=2 MKL_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2 NUMEXPR_NUM_THREADS=2
+if [[ -z ${CUDA_VISIBLE_DEVICES:-} || $CUDA_VISIBLE_DEVICES == NoDevFiles ]]; then
+  echo "hpc-ml: this node gave the job no GPU: CUDA_VISIBLE_DEVICES is empty"
+  exit 69
+fi
+echo "hpc-ml: GPU $CUDA_VISIBLE_DEVICES"
+IFS=, read -ra devices <<<"$CUDA_VISIBLE_DEVICES"
+workers=()
+trap 'kill "${workers[@]}" 2>/dev/null || true' TERM INT
+for index in "${!devices[@]}"; do
+  name="${PBS_JOBID}"
+  if ((${#devices[@]} > 1)); then name+="-$index"; fi
+  CUDA_VISIBLE_DEVICES="${devices[index]}" /scratch/ab12/venv/bin/python -m distributed.cli.dask_worker --no-dashboard \
+    --scheduler-file /scratch/ab12/runs/20261120-101500-x7k2q1/scheduler.json \
+    --tls-ca-file /scratch/ab12/runs/20261120-101500-x7k2q1/tls/ca.pem \
+    --tls-cert /scratch/ab12/runs/20261120-101500-x7k2q1/tls/cert.pem \
+    --tls-key /scratch/ab12/runs/20261120-101500-x7k2q1/tls/key.pem \
+    --name "$name" \
+    --nthreads 1 \
+    --death-timeout 120 \
+    --local-directory "${TMPDIR:-/tmp}" \
+    --memory-limit 4096MiB &
+  workers+=($!)
+done
+code=0
+for _ in "${workers[@]}"; do
+  wait -n || { code=$?; break; }
+done
+kill "${workers[@]}" 2>/dev/null || true
+wait
+exit "$code"

@@ -1,0 +1,27 @@
+#!/bin/bash
+#SBATCH --job-name=hpcml-x7k2q1
+#SBATCH --output=/scratch/ab12/runs/20261120-101500-x7k2q1/logs/worker-%j.log
+#SBATCH --no-requeue
+#SBATCH --qos=shared
+#SBATCH --account=ab12
+#SBATCH --nodes=1
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=8
+#SBATCH --mem=16384M
+#SBATCH --time=01:00:00
+#SBATCH --constraint=cpu
+set -euo pipefail
+umask 077
+cd /scratch/ab12/runs/20261120-101500-x7k2q1
+export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1
+exec /scratch/ab12/venv/bin/python -m distributed.cli.dask_worker --nworkers 8 --no-dashboard \
+    --scheduler-file /scratch/ab12/runs/20261120-101500-x7k2q1/scheduler.json \
+    --tls-ca-file /scratch/ab12/runs/20261120-101500-x7k2q1/tls/ca.pem \
+    --tls-cert /scratch/ab12/runs/20261120-101500-x7k2q1/tls/cert.pem \
+    --tls-key /scratch/ab12/runs/20261120-101500-x7k2q1/tls/key.pem \
+    --name "${SLURM_JOB_ID}" \
+    --nthreads 1 \
+    --death-timeout 120 \
+    --local-directory "${TMPDIR:-/tmp}" \
+    --memory-limit 2048MiB \
+    --interface hsn0

@@ -1,0 +1,31 @@
+#!/bin/bash
+#SBATCH --job-name=hpcml-x7k2q1
+#SBATCH --output=/scratch/ab12/runs/20261120-101500-x7k2q1/logs/worker-%j.log
+#SBATCH --no-requeue
+#SBATCH --partition=gpumedium
+#SBATCH --account=ab12
+#SBATCH --nodes=1
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=4
+#SBATCH --mem=16384M
+#SBATCH --time=01:00:00
+#SBATCH --gres=gpu:gh200:1
+set -euo pipefail
+umask 077
+cd /scratch/ab12/runs/20261120-101500-x7k2q1
+export OMP_NUM_THREADS=4 MKL_NUM_THREADS=4 OPENBLAS_NUM_THREADS=4 NUMEXPR_NUM_THREADS=4
+if [[ -z ${CUDA_VISIBLE_DEVICES:-} || $CUDA_VISIBLE_DEVICES == NoDevFiles ]]; then
+  echo "hpc-ml: this node gave the job no GPU: CUDA_VISIBLE_DEVICES is empty"
+  exit 69
+fi
+echo "hpc-ml: GPU $CUDA_VISIBLE_DEVICES"
+exec /scratch/ab12/venv/bin/python -m dask_cuda.cli --no-dashboard \
+    --scheduler-file /scratch/ab12/runs/20261120-101500-x7k2q1/scheduler.json \
+    --tls-ca-file /scratch/ab12/runs/20261120-101500-x7k2q1/tls/ca.pem \
+    --tls-cert /scratch/ab12/runs/20261120-101500-x7k2q1/tls/cert.pem \
+    --tls-key /scratch/ab12/runs/20261120-101500-x7k2q1/tls/key.pem \
+    --name "${SLURM_JOB_ID}" \
+    --nthreads 1 \
+    --death-timeout 120 \
+    --local-directory "${TMPDIR:-/tmp}" \
+    --memory-limit 16384MiB

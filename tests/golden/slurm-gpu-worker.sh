@@ -1,0 +1,46 @@
+#!/bin/bash
+#SBATCH --job-name=hpcml-x7k2q1
+#SBATCH --output=/scratch/ab12/runs/20261120-101500-x7k2q1/logs/worker-%j.log
+#SBATCH --no-requeue
+#SBATCH --partition=gpu
+#SBATCH --account=ab12
+#SBATCH --nodes=1
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=2
+#SBATCH --mem=4096M
+#SBATCH --time=01:00:00
+#SBATCH --gres=gpu:2
+set -euo pipefail
+umask 077
+cd /scratch/ab12/runs/20261120-101500-x7k2q1
+export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1
+if [[ -z ${CUDA_VISIBLE_DEVICES:-} || $CUDA_VISIBLE_DEVICES == NoDevFiles ]]; then
+  echo "hpc-ml: this node gave the job no GPU: CUDA_VISIBLE_DEVICES is empty"
+  exit 69
+fi
+echo "hpc-ml: GPU $CUDA_VISIBLE_DEVICES"
+IFS=, read -ra devices <<<"$CUDA_VISIBLE_DEVICES"
+workers=()
+trap 'kill "${workers[@]}" 2>/dev/null || true' TERM INT
+for index in "${!devices[@]}"; do
+  name="${SLURM_JOB_ID}"
+  if ((${#devices[@]} > 1)); then name+="-$index"; fi
+  CUDA_VISIBLE_DEVICES="${devices[index]}" /scratch/ab12/venv/bin/python -m distributed.cli.dask_worker --no-dashboard \
+    --scheduler-file /scratch/ab12/runs/20261120-101500-x7k2q1/scheduler.json \
+    --tls-ca-file /scratch/ab12/runs/20261120-101500-x7k2q1/tls/ca.pem \
+    --tls-cert /scratch/ab12/runs/20261120-101500-x7k2q1/tls/cert.pem \
+    --tls-key /scratch/ab12/runs/20261120-101500-x7k2q1/tls/key.pem \
+    --name "$name" \
+    --nthreads 1 \
+    --death-timeout 120 \
+    --local-directory "${TMPDIR:-/tmp}" \
+    --memory-limit 2048MiB &
+  workers+=($!)
+done
+code=0
+for _ in "${workers[@]}"; do
+  wait -n || { code=$?; break; }
+done
+kill "${workers[@]}" 2>/dev/null || true
+wait
+exit "$code"
