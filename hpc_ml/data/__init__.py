@@ -10,7 +10,8 @@ The held-out rows are those of scikit-learn's `train_test_split` with the job's 
 Importing this package loads neither Arrow nor pandas nor scikit-learn.
 """
 
+from hpc_ml.data.inspection import DataSummary, inspect
 from hpc_ml.data.source import DataSource
 from hpc_ml.data.table import Table, load
 
-__all__ = ["DataSource", "Table", "load"]
+__all__ = ["DataSource", "DataSummary", "Table", "inspect", "load"]

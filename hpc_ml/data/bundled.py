@@ -27,6 +27,6 @@ def _read_newsgroups() -> Matrix:
             "20newsgroups is not in scikit-learn's cache on this host",
             where="data.name",
             hint="fetch it once where there is a network: python -c 'import sklearn.datasets as d; "
-            "d.fetch_20newsgroups(subset=\"all\")'",
+            'd.fetch_20newsgroups(subset="all")\'',
         ) from None
     return Matrix(np.array(posts.data, dtype=object), posts.target, None)

@@ -73,11 +73,13 @@ class NumberScan(ColumnScan):
 
         bounds = pc.min_max(column).as_py()
         seen = [value for value in bounds.values() if value is not None]
-        self._bounds = [min(self._bounds + seen), max(self._bounds + seen)] if seen else self._bounds
-        if self._infinite is None and pa.types.is_floating(column.type):
-            if any(np.isinf(value) for value in seen):
-                infinite = np.isinf(column.to_numpy(zero_copy_only=False))
-                self._infinite = int(rows[infinite.argmax()])
+        if not seen:
+            return
+        self._bounds = [min(self._bounds + seen), max(self._bounds + seen)]
+        floating = pa.types.is_floating(column.type)
+        if floating and self._infinite is None and any(np.isinf(value) for value in seen):
+            infinite = np.isinf(column.to_numpy(zero_copy_only=False))
+            self._infinite = int(rows[infinite.argmax()])
 
     def check_numbers(self, place: Callable[[int], str]) -> None:
         """Raise BadData for an infinite value."""

@@ -75,7 +75,7 @@ def _choose_target(names: Sequence[str], source: DataSource) -> tuple[str | None
     likely = [name for name in names if name.lower() in _TARGET_NAMES and name not in taken]
     if not source.supervised:
         return None, [
-            f"column {name!r} is learned from like any other: name it in data.target to leave it out"
+            f"column {name!r} is learned from like any other; data.target={name} leaves it out"
             for name in likely
         ]
     if len(likely) != 1:

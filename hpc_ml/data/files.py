@@ -42,9 +42,7 @@ def _near_miss(path: Path) -> str:
 
 
 @contextmanager
-def reading(
-    path: Path, form: str, passing: tuple[type[Exception], ...] = ()
-) -> Iterator[None]:
+def reading(path: Path, form: str, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     """Turn whatever a reader raises into BadData.
 
     The readers raise a dozen kinds of error on a damaged file, those of zlib, zipfile, struct,

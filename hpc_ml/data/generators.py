@@ -57,7 +57,7 @@ def parse_call(text: str, seed: int) -> GeneratorCall:
         )
     if tree.args:
         raise BadData(f"{name} takes arguments by name only", where="data.name", hint=_EXAMPLE)
-    arguments = {keyword.arg: _literal(name, keyword) for keyword in tree.keywords}
+    arguments = {keyword.arg or "**": _literal(name, keyword) for keyword in tree.keywords}
     _check_arguments(name, arguments)
     if arguments.get("random_state") is None:
         arguments["random_state"] = seed
@@ -94,14 +94,14 @@ def _signature(name: str) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(getattr(sklearn.datasets, name)).parameters
 
 
-def _check_arguments(name: str, arguments: Mapping[str | None, Any]) -> None:
+def _check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
     known = [word for word in _signature(name) if word not in _FIXED]
     for argument in arguments:
         if argument not in known:
             raise BadData(
                 f"{name} has no argument {argument!r}",
                 where="data.name",
-                hint=nearest(str(argument), known),
+                hint=nearest(argument, known),
             )
 
 

@@ -63,9 +63,7 @@ def _check_shapes(matrix: Matrix, source: DataSource) -> None:
             where=source.where,
         )
     if matrix.y.shape[0] != shape[0]:
-        raise BadData(
-            f"X has {shape[0]} rows and y has {matrix.y.shape[0]}", where=source.where
-        )
+        raise BadData(f"X has {shape[0]} rows and y has {matrix.y.shape[0]}", where=source.where)
 
 
 def _shape_target(y: Any, source: DataSource) -> Any:
@@ -134,9 +132,7 @@ def treat_missing(matrix: Matrix, source: DataSource) -> Matrix:
         missing |= without
     if source.spec.missing != "drop" or not missing.any():
         return matrix
-    return replace(
-        matrix, X=matrix.X[~missing], y=None if matrix.y is None else matrix.y[~missing]
-    )
+    return replace(matrix, X=matrix.X[~missing], y=None if matrix.y is None else matrix.y[~missing])
 
 
 def _check_finite(y: Any, source: DataSource) -> None:

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.data import matrix, preparation
-from hpc_ml.data.columns import Roles, assign_roles
+from hpc_ml.data.columns import assign_roles
 from hpc_ml.data.files import check_there
 from hpc_ml.data.formats import TABLES, find_format, load_format
 from hpc_ml.data.matrix_sources import read_matrix
 from hpc_ml.data.scan import Scanned, TableScan, as_mask, missing_mask, target_array
 from hpc_ml.data.source import DataSource
 from hpc_ml.data.split import check_rows
-from hpc_ml.data.target import TargetCounts
+from hpc_ml.data.target import count_target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,9 +88,7 @@ def _judge_target(y: Any, source: DataSource) -> Any:
 
     if y is None:
         return None
-    counts = TargetCounts()
-    counts.add(y)
-    target = counts.finish("y", source, complete=True)
+    target = count_target(y, source, complete=True)
     return None if target.classes is None else np.unique(y)
 
 
@@ -107,9 +105,10 @@ def _read_table(form: Any, source: DataSource) -> Rows:
     check_rows(scanned.kept, source)
     if scanned.kept < scanned.rows:
         table = _drop_missing(table)
-    y = None if roles.target is None else target_array(table.column(roles.target))
-    labels = scanned.target is not None and scanned.target.classes is not None
-    classes = np.unique(y) if labels else None
+    y: Any = None if roles.target is None else target_array(table.column(roles.target))
+    classes = None
+    if scanned.target is not None and scanned.target.classes is not None:
+        classes = np.unique(y)
     table = table.select(list(roles.features))
     if source.spec.text is not None:
         return Rows(_texts(table.column(0)), y, None, classes)

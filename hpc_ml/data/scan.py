@@ -40,9 +40,7 @@ class TableScan:
         Returns where a row (from 0) stands, for messages.
     """
 
-    def __init__(
-        self, schema: "pa.Schema", roles: Roles, source: DataSource, place: Place
-    ) -> None:
+    def __init__(self, schema: "pa.Schema", roles: Roles, source: DataSource, place: Place) -> None:
         self._roles = roles
         self._source = source
         self._place = place
@@ -104,15 +102,13 @@ class TableScan:
     def finish(self, *, complete: bool) -> Scanned:
         """Return what was found. Raises BadData; counts are judged when all rows were seen."""
         if self._rows == 0:
-            raise BadData("no rows below the header", where=self._source.where)
+            raise BadData("there are no rows", where=self._source.where)
         for scan in self._scans.values():
             scan.check_numbers(self._place)
         self._check_missing()
         for scan in self._scans.values():
             scan.check_categories(self._kept)
-        columns = [
-            scan.summary(self._missing[name]) for name, scan in self._scans.items()
-        ]
+        columns = [scan.summary(self._missing[name]) for name, scan in self._scans.items()]
         target = None
         if self._roles.target is not None and self._kept:
             target = self._target.finish(self._roles.target, self._source, complete=complete)

@@ -12,10 +12,8 @@ if TYPE_CHECKING:
 def check_rows(rows: int, source: DataSource) -> None:
     """Raise BadData where there are too few rows to learn from and to hold some out."""
     if rows < 2:
-        raise BadData(
-            f"{rows or 'no'} row{'' if rows == 1 else 's'} to learn from, and at least 2 are needed",
-            where=source.where,
-        )
+        there = "there is 1 row" if rows == 1 else "there are no rows"
+        raise BadData(f"{there} to learn from, and 2 are the least", where=source.where)
     if source.test_size > 0 and int(rows - rows * source.test_size) < 1:
         raise BadData(
             f"holding out {source.test_size:g} of {rows} rows leaves none to learn from",

@@ -11,7 +11,8 @@ from hpc_ml.errors import BadData
 if TYPE_CHECKING:
     import numpy as np
 
-TargetKind = Literal["classes", "continuous"]
+# Classes that are words are a kind of their own, since no regressor takes them.
+TargetKind = Literal["classes", "text", "continuous"]
 
 # Whole numbers with more different values than this are a quantity, unless the task is
 # classification.
@@ -39,8 +40,9 @@ class Target:
 def target_kind(y: Any) -> TargetKind:
     """Return what an array of targets holds.
 
-    As scikit-learn's `type_of_target`, words, booleans and whole numbers are classes and
-    fractions are continuous; unlike there, whole numbers of more than 100 values are continuous.
+    As by scikit-learn's `type_of_target`, booleans and whole numbers are classes and fractions
+    continuous; words are `text`, classes too; and whole numbers of more than 100 values are
+    continuous here.
     """
     counts = TargetCounts()
     counts.add(y)
@@ -54,7 +56,7 @@ class TargetCounts:
         self.rows = 0
         self.counts: dict[Any, int] = {}
         self.fractional = False
-        self.numbers = False
+        self.dtype_kind = "i"
 
     def add(self, values: "np.ndarray[Any, Any]") -> None:
         """Count one part: an array of numbers, booleans or str, without missing values."""
@@ -62,19 +64,22 @@ class TargetCounts:
         import pandas as pd
 
         self.rows += len(values)
-        self.numbers = values.dtype.kind in "iuf"
+        self.dtype_kind = values.dtype.kind
         if values.dtype.kind == "f" and not self.fractional:
             self.fractional = bool((values != np.floor(values)).any())
         if len(self.counts) > (2 if self.fractional else _MOST_COUNTED):
             return
         for value, count in pd.Series(values).value_counts(sort=False).items():
-            self.counts[value] = self.counts.get(value, 0) + int(count)
+            label = value.item() if hasattr(value, "item") else value
+            self.counts[label] = self.counts.get(label, 0) + int(count)
 
     def kind(self, *, classification: bool) -> TargetKind:
         """Return what the values counted so far are."""
+        if self.dtype_kind == "O":
+            return "text"
         if self.fractional or len(self.counts) > _MOST_COUNTED:
             return "continuous"
-        if self.numbers and not classification and len(self.counts) > _MOST_CLASSES:
+        if not classification and len(self.counts) > _MOST_CLASSES:
             return "continuous"
         return "classes"
 
@@ -93,10 +98,17 @@ class TargetCounts:
                 where=source.where,
                 hint="take an estimator for regression, or name another column by data.target",
             )
-        classes = dict(sorted(self.counts.items())) if kind == "classes" else None
+        classes = dict(sorted(self.counts.items())) if kind != "continuous" else None
         if complete and classes is not None and source.stratify:
             _check_split(classes, self.rows, name, source)
         return Target(name, kind, classes)
+
+
+def count_target(y: Any, source: DataSource, *, complete: bool) -> Target:
+    """Return the target that an array `y` is. Raises BadData where it cannot be learned."""
+    counts = TargetCounts()
+    counts.add(y)
+    return counts.finish("y", source, complete=complete)
 
 
 def count_held_out(rows: int, test_size: float) -> int:
@@ -104,9 +116,7 @@ def count_held_out(rows: int, test_size: float) -> int:
     return math.ceil(rows * test_size)
 
 
-def _check_split(
-    classes: Mapping[Any, int], rows: int, name: str, source: DataSource
-) -> None:
+def _check_split(classes: Mapping[Any, int], rows: int, name: str, source: DataSource) -> None:
     if source.test_size == 0:
         return
     label, fewest = min(classes.items(), key=lambda item: item[1])

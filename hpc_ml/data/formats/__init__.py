@@ -1,19 +1,20 @@
 """The formats of files: a registry of names, each imported on use.
 
+All have `files(path)`, the files that the data are made of; `count_rows(path)`, rows as far as a
+header tells; and `notes`, what a user should know of how they are read.
+
 A table format is a module with
 
-    columns(path)                    names of the columns, from the header alone
-    read(path, names)                a pyarrow.Table of these columns
-    feed(path, names, start, limit_bytes)
-                                     the same in batches, in bounded memory
-    place(path, row)                 where row (from 0) stands, in words
-    files(path)                      the files it is made of
+    columns(path)                             names of the columns, from the header alone
+    read(path, names)                         a pyarrow.Table of these columns
+    feed(path, names, start, limit_bytes)     the same in batches, in bounded memory
+    place(path, row)                          where a row (from 0) stands, in words
 
 and a matrix format is a module with
 
-    measure(path)                    Shape of the arrays, from their headers, where they say it
-    read(path, source)               a Matrix
-    files(path)                      the files it is made of
+    count_bytes(path)                         about how much memory the arrays take
+    read(path, source)                        a Matrix
+    read_head(path, source)                   its first rows, or None where that does not pay
 """
 
 from importlib import import_module

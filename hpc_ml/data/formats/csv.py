@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.data.formats import csv_errors
+from hpc_ml.data.formats.packed import is_packed
 from hpc_ml.data.formats.tables import Sink, pour
 
 if TYPE_CHECKING:
@@ -69,6 +70,11 @@ def place(path: Path, row: int) -> str:
     return f"{path}:{csv_errors.find_line(path, row)}"
 
 
+def count_rows(path: Path) -> int | None:
+    """Return None: only a reading of the whole file counts its rows."""
+    return None
+
+
 def notes(path: Path) -> list[str]:
     """Return what a user should know of how the file is read."""
     delimiter = csv_errors.delimiter(path)
@@ -78,7 +84,7 @@ def notes(path: Path) -> list[str]:
 def _open(path: Path) -> "pa.NativeFile":
     import pyarrow as pa
 
-    return pa.input_stream(str(path), compression="gzip" if csv_errors.is_packed(path) else None)
+    return pa.input_stream(str(path), compression="gzip" if is_packed(path) else None)
 
 
 def _read_header(path: Path) -> list[str]:
@@ -118,9 +124,7 @@ def _feed_once(
     with batches:
         csv_errors.check_text(path, batches.schema)
         sink = start(batches.schema)
-        complete, last = pour(
-            batches, lambda: csv_errors.explained(path), sink, limit_bytes
-        )
+        complete, last = pour(batches, lambda: csv_errors.explained(path), sink, limit_bytes)
     if complete and last is not None:
         csv_errors.check_end(path, last)
     return sink, complete

@@ -5,7 +5,6 @@ found here by a second, slower reading, made only once something is wrong.
 """
 
 import csv
-import gzip
 import io
 import re
 import sys
@@ -15,9 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
 
 from hpc_ml.data.files import reading
+from hpc_ml.data.formats.packed import open_plain
 from hpc_ml.errors import BadData
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ _RAGGED = re.compile(r"Expected (\d+) columns, got (\d+)")
 _BAD_VALUE = re.compile(r"In CSV column #(\d+): .*CSV conversion error to ")
 _QUOTED = re.compile(r'"[^"]*"')
 _HEAD_BYTES = 64 * 2**10
-_GZIP = b"\x1f\x8b"
 
 
 def check_head(path: Path) -> None:
@@ -77,10 +76,10 @@ def check_end(path: Path, last: "pa.Table | pa.RecordBatch") -> None:
     if not last.num_rows:
         return
     values = last.slice(last.num_rows - 1).to_pylist()[0].values()
-    if any(isinstance(value, str) and "\n" in value for value in values):
-        if _count_quotes(path) % 2:
-            *_, (line, _fields) = records(path)
-            raise _open_quote(f"{path}:{line}")
+    broken = any(isinstance(value, str) and "\n" in value for value in values)
+    if broken and _count_quotes(path) % 2:
+        *_, (line, _fields) = records(path)
+        raise _open_quote(f"{path}:{line}")
 
 
 def check_text(path: Path, schema: "pa.Schema") -> None:
@@ -109,7 +108,7 @@ def _explain(path: Path, words: str) -> BadData:
     if match := _BAD_VALUE.match(words):
         return TypesDiffer(int(match[1]), str(path))
     if "Empty CSV" in words:
-        return BadData("no rows below the header", where=str(path))
+        return BadData("there are no rows below the header", where=str(path))
     if match := _RAGGED.search(words):
         return _ragged(path, match[1], match[2])
     if "straddling" in words:
@@ -198,17 +197,6 @@ def delimiter(path: Path) -> str:
         head = file.read(_HEAD_BYTES)
     line = _QUOTED.sub("", head.decode("utf-8", "replace").split("\n", 1)[0])
     return max(",;\t", key=line.count)
-
-
-def open_plain(path: Path) -> BinaryIO:
-    """Open the file as bytes, unpacking gzip whatever the file is called."""
-    return cast(BinaryIO, gzip.open(path)) if is_packed(path) else path.open("rb")
-
-
-def is_packed(path: Path) -> bool:
-    """Return whether the file is gzip."""
-    with path.open("rb") as file:
-        return file.read(2) == _GZIP
 
 
 def _count_quotes(path: Path) -> int:

@@ -1,0 +1,69 @@
+"""What the data of a job are, found before anything is submitted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hpc_ml.data.column_scans import ColumnSummary
+from hpc_ml.data.source import DataSource
+from hpc_ml.data.target import TargetKind
+
+# Data larger than this are looked at in their first part only: the rest is the workers' to check.
+WHOLE_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """What `inspect` found.
+
+    Attributes
+    ----------
+    rows : int or None
+        Rows to learn from and to hold out, after data.missing=drop; None where only a reading of
+        all the data would tell.
+    columns : tuple of ColumnSummary
+        Name, kind, missing values and number of categories of each column; () for a matrix.
+    n_features : int or None
+        Columns of the matrix that an estimator gets; None for texts.
+    target, target_kind, class_counts
+        The target's name; whether it is classes, text (classes that are words) or continuous; and
+        the rows of each class by label, None for a continuous one.
+    size_bytes : int
+        Size on disk, or of the arrays where there is no file.
+    digest : str
+        Changes when the data do.
+    complete : bool
+        Whether all rows were looked at.
+    notes : tuple of str
+        Lines to tell the user.
+    """
+
+    rows: int | None
+    n_features: int | None
+    size_bytes: int
+    digest: str
+    columns: tuple[ColumnSummary, ...] = ()
+    target: str | None = None
+    target_kind: TargetKind | None = None
+    class_counts: Mapping[Any, int] | None = None
+    complete: bool = True
+    notes: tuple[str, ...] = ()
+
+
+def inspect(source: DataSource) -> DataSummary:
+    """Return what the data of a job are, reading them once in bounded memory.
+
+    Raises BadData for everything that makes them unreadable or impossible to learn from. Of
+    data larger than 1 GiB the header and the first part are read, and `notes` says so.
+    """
+    from hpc_ml.data import files, formats
+    from hpc_ml.data.matrix_inspection import inspect_file, inspect_name
+    from hpc_ml.data.table_inspection import inspect_table
+
+    if source.spec.name is not None:
+        return inspect_name(source.spec.name, source)
+    path = source.path
+    files.check_there(path)
+    name = formats.find_format(path, source.spec.format)
+    inspect_format = inspect_table if name in formats.TABLES else inspect_file
+    return inspect_format(formats.load_format(name), path, source)
