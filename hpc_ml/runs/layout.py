@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,10 @@ class RunLayout:
     @property
     def controller_log(self) -> Path:
         return self.logs / "controller.log"
+
+    def job_log(self, stem: Literal["controller", "worker"], job_id: str) -> Path:
+        """The log of one batch job; Slurm names that of job `ID;CLUSTER` by its number."""
+        return self.logs / f"{stem}-{job_id.partition(';')[0]}.log"
 
     @property
     def controller_script(self) -> Path:

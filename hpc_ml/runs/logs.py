@@ -22,14 +22,16 @@ def controller_logs(layout: RunLayout, record: RunRecord) -> list[LogFile]:
     """Return the controller's own log and, where it was submitted, that of its job."""
     logs = [LogFile("controller", layout.controller_log)]
     if record.controller_job:
-        logs.append(_find_job_log(layout, "controller", record.controller_job, "controller's job"))
+        job_id = record.controller_job
+        path = layout.job_log("controller", job_id)
+        logs.append(LogFile(f"controller's job {job_id}", path, job_id))
     return logs
 
 
 def worker_logs(layout: RunLayout, record: RunRecord) -> list[LogFile]:
     """Return the workers' logs in the order of their jobs, then those of jobs not recorded."""
     recorded = [
-        _find_job_log(layout, "worker", job_id, f"worker {number}")
+        LogFile(f"worker {number}, job {job_id}", layout.job_log("worker", job_id), job_id)
         for number, job_id in enumerate(record.worker_jobs, start=1)
     ]
     known = {log.path for log in recorded}
@@ -77,9 +79,3 @@ def read_from(path: Path, offset: int, *, whole_lines: bool = False) -> tuple[st
     if whole_lines:
         content = content[: content.rfind(b"\n") + 1]
     return content.decode(errors="replace"), offset + len(content)
-
-
-def _find_job_log(layout: RunLayout, stem: str, job_id: str, title: str) -> LogFile:
-    # Slurm names the log of job `ID;CLUSTER` by its number.
-    path = layout.logs / f"{stem}-{job_id.partition(';')[0]}.log"
-    return LogFile(f"{title}, job {job_id}", path, job_id)
