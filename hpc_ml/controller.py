@@ -5,6 +5,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
+from threading import Lock
 from typing import Any
 
 from hpc_ml.clusters import make_cluster
@@ -73,10 +74,8 @@ def _work(folder: RunFolder, job: Job, run: LiveRun) -> None:
     run.watch(cluster)
     try:
         cluster.open()
-        workers = cluster.workers()
-        run.tell(f"{workers.have} of {workers.want} workers are there")
         folder.update(state=RunState.RUNNING)
-        folder.tell_event("running", workers=workers.have)
+        folder.tell_event("running", workers=cluster.workers().have)
         result = _run_task(cluster, job, run)
         write_json(folder.layout.metrics_file, dict(result.metrics))
     finally:
@@ -94,9 +93,13 @@ def _work(folder: RunFolder, job: Job, run: LiveRun) -> None:
 def _request(
     folder: RunFolder, job: Job, profile: SiteProfile | None, run: LiveRun
 ) -> ClusterRequest:
+    jobs = list(folder.read_record().worker_jobs)
+    lock = Lock()
+
     def note_job(job_id: str) -> None:
-        record = folder.read_record()
-        folder.update(worker_jobs=[*record.worker_jobs, job_id])
+        with lock:  # jobs are submitted by several threads at once
+            jobs.append(job_id)
+            folder.update(worker_jobs=jobs)
         folder.tell_event("submitted", job=job_id)
 
     return ClusterRequest(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY_S = 0.2
 _END_LIMIT_S = 30
+# Workers end by themselves when their scheduler closes; a cancelled job looks like a mishap.
+_GRACE_S = 4
 
 
 class JobWorkers(Cluster):
@@ -105,5 +107,7 @@ class JobWorkers(Cluster):
             # What the closing scheduler logs of workers that it loses now is no news to the user.
             logging.getLogger("distributed").setLevel(logging.CRITICAL)
             cluster.close(timeout=20)
-        end_jobs(self._scheduler, self._watch.job_ids(), limit_s=_END_LIMIT_S)
+        end_jobs(
+            self._scheduler, self._watch.job_ids(), limit_s=_END_LIMIT_S, grace_s=_GRACE_S
+        )
         remove_keys(self._request.layout)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hpc_ml.clusters.base import ClusterRequest
 from hpc_ml.errors import NoCluster, SubmissionRefused, WorkersLost
-from hpc_ml.runs.logs import last_lines, name_log
+from hpc_ml.runs.logs import last_lines
 from hpc_ml.schedulers.base import JobReport, JobState, Scheduler, SchedulerBusy
 from hpc_ml.spec.quantities import format_walltime
 
@@ -130,7 +130,7 @@ class JobWatch:
                 )
 
     def _log_file(self, job_id: str) -> Path:
-        return self._request.layout.logs / name_log("worker", job_id)
+        return self._request.layout.job_log("worker", job_id)
 
     def _log_tail(self, job_id: str) -> str:
         lines = last_lines(self._log_file(job_id), _LOG_LINES)

@@ -1,36 +1,75 @@
-"""Ending jobs for certain: cancelled, and seen to be gone."""
+"""Ending jobs, and making sure that they are gone."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Iterable
 
 from hpc_ml.errors import NoCluster
-from hpc_ml.schedulers.base import Scheduler, SchedulerBusy
+from hpc_ml.schedulers.base import JobState, Scheduler, SchedulerBusy
 
 _LOOK_EVERY_S = 0.5
-_SLOWEST_LOOK_S = 5.0
+# What is still there after this long is asked to end again: qdel and scancel may be lost.
+_ASK_AGAIN_S = 10.0
 
 
-def end_jobs(scheduler: Scheduler, job_ids: Collection[str], *, limit_s: float) -> None:
-    """Cancel jobs and return when all of them have ended.
+def end_jobs(
+    scheduler: Scheduler, job_ids: Iterable[str], *, limit_s: float, grace_s: float = 0.0
+) -> None:
+    """End jobs and return when the scheduler says that all have ended.
 
-    A scheduler that does not answer is asked again. Raises NoCluster, naming the jobs that
-    were not seen to end, after `limit_s` seconds.
+    Parameters
+    ----------
+    scheduler : Scheduler
+        Where the jobs are.
+    job_ids : iterable of str
+        The jobs; those that have ended already are no error.
+    limit_s : float
+        How long the end may take, in seconds.
+    grace_s : float, default=0.0
+        How long a running job may take to end by itself before it is cancelled. A waiting job
+        is cancelled at once.
+
+    Raises
+    ------
+    NoCluster
+        Naming the jobs that are still there after `limit_s`.
     """
-    deadline_s = time.monotonic() + limit_s
-    left, cancelled, pause_s = list(job_ids), False, _LOOK_EVERY_S
+    left = list(job_ids)
+    started_s = time.monotonic()
+    asked_s: dict[str, float] = {}
+    trouble = ""
     while left:
-        try:
-            if not cancelled:
-                scheduler.cancel(left)
-                cancelled = True
-            left = [job for job, report in scheduler.poll(left).items() if not report.state.ended]
-        except SchedulerBusy:
-            pass  # the deadline decides
-        if left and time.monotonic() + pause_s > deadline_s:
+        running, waiting = _look(scheduler, left)
+        left = [*running, *waiting]
+        now_s = time.monotonic()
+        if left and now_s - started_s > limit_s:
             raise NoCluster(
-                f"after {limit_s:.0f} s these jobs have not been seen to end: {', '.join(left)}",
-                hint="cancel them with the scheduler's own command",
+                f"jobs {', '.join(left)} have not ended{trouble}",
+                hint=f"end them with: {scheduler.commands[-1]} {' '.join(left)}",
             )
+        over = left if now_s - started_s >= grace_s else waiting
+        due = [job for job in over if now_s - asked_s.get(job, -_ASK_AGAIN_S) >= _ASK_AGAIN_S]
+        if due:
+            asked_s |= dict.fromkeys(due, now_s)
+            trouble = _cancel(scheduler, due)
         if left:
-            time.sleep(pause_s)
-            pause_s = min(_SLOWEST_LOOK_S, 2 * pause_s)
+            time.sleep(_LOOK_EVERY_S)
+
+
+def _cancel(scheduler: Scheduler, job_ids: list[str]) -> str:
+    try:
+        scheduler.cancel(job_ids)
+    except SchedulerBusy as busy:
+        return f": {busy}"
+    return ""
+
+
+def _look(scheduler: Scheduler, job_ids: list[str]) -> tuple[list[str], list[str]]:
+    """Return the jobs that run and those that wait; all run where the scheduler is busy."""
+    try:
+        reports = scheduler.poll(job_ids)
+    except SchedulerBusy:
+        return job_ids, []
+    states = {job_id: reports[job_id].state for job_id in job_ids}
+    running = [job_id for job_id, state in states.items() if state is JobState.RUNNING]
+    waiting = [job_id for job_id, state in states.items() if state is JobState.PENDING]
+    return running, waiting

@@ -1,5 +1,6 @@
 """The rows that are learned from and the rows that are held out, on the workers that read them."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,17 +18,14 @@ _LOOK_EVERY_S = 0.2
 
 def wait_for(future: "Future", run: "TaskRun") -> Any:
     """Return a future's result, hearing meanwhile whether the run must stop."""
-    from distributed import wait
-
-    while not future.done():
-        try:
+    done = threading.Event()
+    future.add_done_callback(lambda _: done.set())
+    try:
+        while not done.wait(_LOOK_EVERY_S):
             run.check()
-            wait(future, timeout=_LOOK_EVERY_S)
-        except TimeoutError:
-            continue
-        except BaseException:
-            future.cancel()
-            raise
+    except BaseException:
+        future.cancel()
+        raise
     return future.result()
 
 
