@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from hpc_ml.spec.keys import Key, Section
-from hpc_ml.spec.layer import KeyPath, Layer
+from hpc_ml.spec.layer import Layer, LayerBuilder
 from hpc_ml.spec.reading import read_pairs, read_word
 
 _TITLES: dict[Section, str] = {
@@ -110,18 +110,12 @@ def flag_layer(keys: Sequence[Key], given: Mapping[str, Any]) -> Layer:
     given : mapping
         What Click hands to the command; options that were not given are None or empty.
     """
-    values: dict[str, Any] = {}
-    places: dict[KeyPath, str] = {}
+    layer = LayerBuilder("flags")
     for key in keys:
         words = given.get(_name_of(key))
-        if words is None or words == ():
-            continue
-        branch = values
-        for name in key.path[:-1]:
-            branch = branch.setdefault(name, {})
-        branch[key.path[-1]] = _read(key, words)
-        places[key.path] = key.flags[0]
-    return Layer("flags", values, places)
+        if words not in (None, ()):
+            layer.put(key.path, _read(key, words), key.flags[0])
+    return layer.build()
 
 
 def _read(key: Key, words: Any) -> Any:

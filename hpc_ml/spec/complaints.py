@@ -125,16 +125,16 @@ def _complain_in_its_words(
     keys: Mapping[KeyPath, Key],
     place_of: Callable[[KeyPath], str | None],
 ) -> Complaint:
-    words = [word.strip("'\":,;()") for word in message.split()]
-    dotted = _dotted(path)
-    named = path in ((), ("settings",)) or (words[0] + ".").startswith((path[-1], dotted + "."))
+    own = path[path[:1] == ("settings",) :]
+    known = {key.path[key.section == "task" :] for key in keys.values()}
+    words = (tuple(word.strip("'\":,;()").split(".")) for word in message.split())
+    below = (word for word in words if word[: len(own)] == own != word)
+    mentioned = [word for word in below if word in known or word[:-1] in known]
     # A check of several keys has no place of its own: the first key that it names and that was
     # given is where to look.
-    known = {key.path[key.section == "task" :] for key in keys.values()}
-    mentioned = [tuple(word.split(".")) for word in words]
-    places = [place_of(key) for key in mentioned if key in known or key[:-1] in known]
-    place = next(filter(None, places), None) if named else None
-    return Complaint(message if named else f"{dotted}: {message}", place or place_of(path))
+    place = next(filter(None, map(place_of, mentioned)), None) or place_of(path)
+    named = not own or mentioned or message.startswith(own[-1])
+    return Complaint(message if named else f"{_dotted(path)}: {message}", place)
 
 
 def _advise(given: Any, schema: Schema) -> str | None:

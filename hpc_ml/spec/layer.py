@@ -41,6 +41,37 @@ class Layer:
         return next(below, self.origin)
 
 
+class LayerBuilder:
+    """A layer that grows word by word: flags, assignments, variables."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self._values: dict[str, Any] = {}
+        self._places: dict[KeyPath, str] = {}
+
+    def put(self, path: KeyPath, value: Any, place: str) -> None:
+        """Add the value of a key; a mapping joins what is there. Raises BadJob for a second one."""
+        if isinstance(value, dict) and value:
+            for name, inner in value.items():
+                self._put_one((*path, str(name)), inner, place)
+        else:
+            self._put_one(path, value, place)
+
+    def _put_one(self, path: KeyPath, value: Any, place: str) -> None:
+        for known, other in self._places.items():
+            if known[: len(path)] == path[: len(known)]:
+                problem = f"{'.'.join(path)} is also set by {other}"
+                raise BadJob(problem, where=place, hint="leave out one of them")
+        branch = self._values
+        for name in path[:-1]:
+            branch = branch.setdefault(name, {})
+        branch[path[-1]] = value
+        self._places[path] = place
+
+    def build(self) -> Layer:
+        return Layer(self.origin, self._values, self._places)
+
+
 @dataclass(frozen=True)
 class Complaint:
     """One thing that is wrong: the parts of an error, before it is known how many there are."""

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hpc_ml.errors import BadJob
-from hpc_ml.spec.keys import ENVIRONMENT_PREFIX, KeyPath, all_keys, common_keys
-from hpc_ml.spec.layer import Complaint, Layer, refusal
+from hpc_ml.spec.keys import ENVIRONMENT_PREFIX, all_keys, common_keys
+from hpc_ml.spec.layer import Complaint, Layer, LayerBuilder, refusal
 from hpc_ml.spec.model import SpecModel
 from hpc_ml.spec.nearest import nearest
 from hpc_ml.spec.reading import read_entry, read_value, read_word
@@ -69,9 +69,8 @@ def environment_layer(environ: Mapping[str, str]) -> Layer:
     """
     known = {variable: key for key in common_keys() for variable in key.variables}
     short = [key.variables[-1] for key in common_keys()] + list(RESERVED_VARIABLES)
-    given: dict[KeyPath, str] = {}
     complaints = []
-    layer = _Words("environment")
+    layer = LayerBuilder("environment")
     for variable in sorted(name for name in environ if name.startswith(ENVIRONMENT_PREFIX)):
         if variable in RESERVED_VARIABLES or not environ[variable]:
             continue
@@ -80,11 +79,7 @@ def environment_layer(environ: Mapping[str, str]) -> Layer:
             word, *words = (n.removeprefix(ENVIRONMENT_PREFIX) for n in (variable, *short))
             problem = f"unknown key {word!r} after {ENVIRONMENT_PREFIX}"
             complaints.append(Complaint(problem, variable, nearest(word, words)))
-        elif key.path in given:
-            problem = f"{key.dotted} is also set by {given[key.path]}"
-            complaints.append(Complaint(problem, variable, "unset one of them"))
         else:
-            given[key.path] = variable
             layer.put(key.path, read_word(key, environ[variable], variable), variable)
     if complaints:
         raise refusal(complaints)
@@ -101,7 +96,7 @@ def assignment_layer(
     """
     keys = common_keys() if settings_class is None else all_keys(settings_class)
     by_path = {key.path: key for key in keys}
-    layer = _Words("--set")
+    layer = LayerBuilder("--set")
     for assignment in assignments:
         dotted, equals, word = (part.strip() for part in assignment.partition("="))
         if not (equals and _KEY.fullmatch(dotted)):
@@ -119,24 +114,3 @@ def assignment_layer(
         else:
             layer.put(path, read_value(word, place), place)
     return layer.build()
-
-
-class _Words:
-    """A layer that grows word by word."""
-
-    def __init__(self, origin: str) -> None:
-        self.origin = origin
-        self.values: dict[str, Any] = {}
-        self.places: dict[KeyPath, str] = {}
-
-    def put(self, path: KeyPath, value: Any, place: str) -> None:
-        branch = self.values
-        for name in path[:-1]:
-            branch = branch.setdefault(name, {})
-            if not isinstance(branch, dict):
-                raise BadJob(f"{name} is given whole as well", where=place, hint="give one of them")
-        branch[path[-1]] = value
-        self.places[path] = place
-
-    def build(self) -> Layer:
-        return Layer(self.origin, self.values, self.places)

@@ -1,5 +1,6 @@
 """YAML 1.2 in and out: plain values, and the line that each key stands in."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import StringIO
@@ -10,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.representer import SafeRepresenter
 from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.tag import Tag
 
@@ -102,11 +104,11 @@ def parse_value(text: str, name: str) -> Any:
 def dump_yaml(mapping: Mapping[str, Any]) -> str:
     """Return YAML 1.2 that reads back as the same plain values, keys in the order given."""
     yaml = _new_yaml()
+    yaml.Representer = _PlainRepresenter
     yaml.default_flow_style = False
-    yaml.width = 100
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.allow_unicode = True
-    yaml.representer.sort_base_mapping_type_on_output = False
-    yaml.representer.ignore_aliases = lambda _: True
+    yaml.width = sys.maxsize  # folded lines would have to keep runs of blanks apart
     stream = StringIO()
     yaml.dump(dict(mapping), stream)
     return stream.getvalue()
@@ -119,6 +121,21 @@ class _CoreResolver(VersionedResolver):
         if kind is not ScalarNode:
             return super().resolve(kind, value, implicit)
         return Tag(suffix=tag_of(read_scalar(value)) if implicit[0] else TAG + "str")
+
+
+class _PlainRepresenter(SafeRepresenter):
+    """Writes values out where they stand, and what is not printable as escapes."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_text(self, data: str) -> ScalarNode:
+        # Unquoted, U+0085 and its like would read back as line breaks.
+        style = None if data.isprintable() else '"'
+        return self.represent_scalar(TAG + "str", data, style=style)
+
+
+_PlainRepresenter.add_representer(str, _PlainRepresenter.represent_text)
 
 
 def _new_yaml() -> YAML:
