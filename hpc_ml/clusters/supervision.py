@@ -17,7 +17,7 @@ _FIRST_POLL_S, _SLOWEST_POLL_S, _SLOWER_BY = 2.0, 30.0, 1.3
 _ARRIVAL_LIMIT_S = 300
 # One job that dies may be a bad node; the second is the job's own fault.
 _DEATHS_BEFORE_ARRIVAL = 2
-_LOG_LINES = 5
+_LINES_READ, _LINES_TOLD = 30, 3
 # For this long a scheduler may not yet know a job that it has taken.
 _UNKNOWN_AT_FIRST_S = 15
 
@@ -115,9 +115,9 @@ class JobWatch:
 
     def _dead_error(self, report: JobReport) -> WorkersLost:
         when = "all workers' jobs ended" if self._arrived else "a job ended before its worker came"
+        tail = self._log_tail(report.job_id) if report.state is JobState.FAILED else ""
         return WorkersLost(
-            f"{when}: job {report.job_id} {report.explanation or report.state}"
-            f"{self._log_tail(report.job_id)}",
+            f"{when}: job {report.job_id} {report.explanation or report.state}{tail}",
             hint=f"its log: {self._log_file(report.job_id)}",
         )
 
@@ -133,8 +133,10 @@ class JobWatch:
         return self._request.layout.job_log("worker", job_id)
 
     def _log_tail(self, job_id: str) -> str:
-        lines = last_lines(self._log_file(job_id), _LOG_LINES)
-        return f" ({' | '.join(line.strip() for line in lines)})" if lines else ""
+        """Return the last lines of a job's log, less what Dask tells of its ordinary doings."""
+        lines = last_lines(self._log_file(job_id), _LINES_READ)
+        telling = [line.strip() for line in lines if line.strip() and " - INFO - " not in line]
+        return f" ({' | '.join(telling[-_LINES_TOLD:])})" if telling else ""
 
     def _poll_until_end(self) -> None:
         pause_s = _FIRST_POLL_S
