@@ -128,10 +128,7 @@ def _end_jobs(folder: RunFolder, record: RunRecord) -> str:
         _end_live(scheduler, live)
         ended += len(live)
         live = _find_live(scheduler, folder, record)
-    jobs = {0: "no job of it was left", 1: "1 job of it ended"}.get(
-        ended, f"{ended} jobs of it ended"
-    )
-    return f"; {jobs}"
+    return f"; {ended} of its jobs ended" if ended else "; no job of it was left"
 
 
 def _find_live(scheduler: "Scheduler", folder: RunFolder, record: RunRecord) -> list[str]:

@@ -50,7 +50,7 @@ class JobPoller:
         self.note = None
         places: dict[Place, list[RunRecord]] = {}
         for record in records:
-            if list_jobs(record):
+            if record.scheduler is not None and list_jobs(record):
                 places.setdefault((record.on, record.site), []).append(record)
         for place, there in places.items():
             self._ask_place(place, there)
