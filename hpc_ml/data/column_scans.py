@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpc_ml.data.columns import Kind
+from hpc_ml.data.columns import Kind, as_plain_numbers
 from hpc_ml.data.source import DataSource
 from hpc_ml.errors import BadData
 
@@ -27,6 +27,7 @@ class ColumnSummary:
     missing: int
     categories: int | None = None
     constant: bool = False
+    counts_rows: bool = False
 
 
 class ColumnScan:
@@ -48,13 +49,7 @@ class ColumnScan:
 
     def summary(self, missing: int) -> ColumnSummary:
         """Return what was found."""
-        return ColumnSummary(self.name, self.kind, missing, self._categories(), self._constant())
-
-    def _categories(self) -> int | None:
-        return None
-
-    def _constant(self) -> bool:
-        return False
+        return ColumnSummary(self.name, self.kind, missing)
 
 
 class NumberScan(ColumnScan):
@@ -64,6 +59,8 @@ class NumberScan(ColumnScan):
         super().__init__(name, kind, source)
         self._infinite: int | None = None
         self._bounds: list[Any] = []
+        self._first_number: int | None = None
+        self._counts_rows = True
 
     def add(self, column: "pa.Array", rows: "np.ndarray[Any, Any]") -> None:
         """Take the next values, and the numbers of their rows."""
@@ -71,6 +68,8 @@ class NumberScan(ColumnScan):
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        column = as_plain_numbers(column)
+        self._compare_to_rows(column, rows)
         bounds = pc.min_max(column).as_py()
         seen = [value for value in bounds.values() if value is not None]
         if not seen:
@@ -90,8 +89,28 @@ class NumberScan(ColumnScan):
                 hint="correct it, or leave the column out by data.columns",
             )
 
-    def _constant(self) -> bool:
-        return len(self._bounds) == 2 and self._bounds[0] == self._bounds[1]
+    def summary(self, missing: int) -> ColumnSummary:
+        """Return what was found."""
+        return ColumnSummary(
+            self.name,
+            self.kind,
+            missing,
+            constant=len(self._bounds) == 2 and self._bounds[0] == self._bounds[1],
+            counts_rows=self._first_number is not None and self._counts_rows,
+        )
+
+    def _compare_to_rows(self, column: "pa.Array", rows: "np.ndarray[Any, Any]") -> None:
+        import pyarrow as pa
+
+        if not self._counts_rows or not len(column):
+            return
+        if not pa.types.is_integer(column.type) or column.null_count:
+            self._counts_rows = False
+            return
+        values = column.to_numpy(zero_copy_only=False)
+        if self._first_number is None:
+            self._first_number = int(values[0]) - int(rows[0])
+        self._counts_rows = bool((values == rows + self._first_number).all())
 
 
 class CategoryScan(ColumnScan):
@@ -134,11 +153,13 @@ class CategoryScan(ColumnScan):
         """Raise BadData for a column of numbers in which some values are words."""
         if self._first_word is not None and self._numbers > self._words:
             row, value = self._first_word
+            otherwise = f"say data.categorical: [{self.name}] if the column holds categories"
+            if self.kind == "target":
+                otherwise = "take an estimator for classification if these are classes"
             raise BadData(
                 f"column {self.name!r} holds numbers, but {value[:40]!r} here",
                 where=place(row),
-                hint="correct it, leave it empty if it is missing, or say "
-                f"data.categorical: [{self.name}] if the column holds categories",
+                hint=f"correct it, leave it empty if it is missing, or {otherwise}",
             )
 
     def check_categories(self, rows: int) -> None:
@@ -156,11 +177,10 @@ class CategoryScan(ColumnScan):
                 "the other columns in data.columns",
             )
 
-    def _categories(self) -> int | None:
-        return len(self._seen)
-
-    def _constant(self) -> bool:
-        return len(self._seen) == 1
+    def summary(self, missing: int) -> ColumnSummary:
+        """Return what was found."""
+        found = len(self._seen)
+        return ColumnSummary(self.name, self.kind, missing, found, constant=found == 1)
 
 
 def scan_of(name: str, kind: Kind, source: DataSource) -> ColumnScan:

@@ -128,6 +128,18 @@ def is_words(column: "pa.DataType") -> bool:
     )
 
 
+def as_plain_numbers(column: "pa.Array | pa.ChunkedArray") -> "pa.Array | pa.ChunkedArray":
+    """Return decimals, half floats and columns without values as floats; others as they are."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_float16(column.type):
+        return pc.cast(column, pa.float32())
+    if pa.types.is_decimal(column.type) or pa.types.is_null(column.type):
+        return pc.cast(column, pa.float64())
+    return column
+
+
 def _check_flat(name: str, column: "pa.DataType", source: DataSource) -> None:
     from pyarrow import types
 

@@ -58,6 +58,8 @@ def parse_call(text: str, seed: int) -> GeneratorCall:
     if tree.args:
         raise BadData(f"{name} takes arguments by name only", where="data.name", hint=_EXAMPLE)
     arguments = {keyword.arg or "**": _literal(name, keyword) for keyword in tree.keywords}
+    if len(arguments) < len(tree.keywords):
+        raise BadData(f"{name} has an argument twice", where="data.name", hint=_EXAMPLE)
     _check_arguments(name, arguments)
     if arguments.get("random_state") is None:
         arguments["random_state"] = seed

@@ -57,7 +57,7 @@ def _check_shapes(matrix: Matrix, source: DataSource) -> None:
         raise BadData("X has no columns to learn from", where=source.where)
     if matrix.y is None:
         return
-    if matrix.y.size != matrix.y.shape[0] if matrix.y.ndim else True:
+    if matrix.y.ndim == 0 or matrix.y.size != matrix.y.shape[0]:
         raise BadData(
             f"the target has shape {matrix.y.shape}, and one value for each row is needed",
             where=source.where,
@@ -95,7 +95,6 @@ def _choose_columns(matrix: Matrix, source: DataSource) -> tuple[Any, tuple[str,
 
 def _as_floats(X: Any, source: DataSource) -> Any:
     import numpy as np
-    from scipy import sparse
 
     if X.dtype.kind not in "biuf":
         raise BadData(
@@ -104,9 +103,22 @@ def _as_floats(X: Any, source: DataSource) -> Any:
             hint="write words and dates as numbers, or give the data as CSV or Parquet",
         )
     wanted = np.float32 if X.dtype.kind == "f" and X.dtype.itemsize <= 4 else np.float64
-    if sparse.issparse(X):
-        return sparse.csr_matrix(X, dtype=wanted)
-    return np.require(X, wanted, ["A", "C"])
+    return as_floats(X, wanted)
+
+
+def as_floats(X: Any, dtype: Any) -> Any:
+    """Return X as an aligned, C-contiguous array, or as CSR with narrow indices where they fit."""
+    import numpy as np
+    from scipy import sparse
+
+    if not sparse.issparse(X):
+        return np.require(X, dtype, ["A", "C"])
+    matrix = sparse.csr_matrix(X, dtype=dtype)
+    if max(matrix.nnz, *matrix.shape) < 2**31:
+        # Several of scikit-learn's estimators take no others.
+        matrix.indices = matrix.indices.astype(np.int32, copy=False)
+        matrix.indptr = matrix.indptr.astype(np.int32, copy=False)
+    return matrix
 
 
 def treat_missing(matrix: Matrix, source: DataSource) -> Matrix:

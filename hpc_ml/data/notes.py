@@ -27,6 +27,9 @@ def tell_columns(scanned: Scanned, source: DataSource) -> list[str]:
     constant = [column for column in scanned.columns if column.constant]
     if constant:
         lines.append(f"the same value in all rows: {_names(constant)}")
+    counting = [column for column in scanned.columns if column.counts_rows]
+    if counting:
+        lines.append(f"counts the rows, and is learned from all the same: {_names(counting)}")
     return lines + _tell_missing(scanned, source)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.data import matrix, preparation
-from hpc_ml.data.columns import assign_roles
+from hpc_ml.data.columns import as_plain_numbers, assign_roles
 from hpc_ml.data.files import check_there
 from hpc_ml.data.formats import TABLES, find_format, load_format
 from hpc_ml.data.matrix_sources import read_matrix
@@ -39,24 +39,14 @@ class Rows:
 
     def fit_preparation(self, X: Any) -> tuple[Any, tuple[str, ...]]:
         """Fit the preparation on raw rows; return them prepared, and the names of the columns."""
-        prepared = as_floats(self.preparation.fit_transform(X), self.dtype)
+        prepared = matrix.as_floats(self.preparation.fit_transform(X), self.dtype)
         return prepared, self.names or preparation.feature_names(self.preparation)
 
     def prepare(self, X: Any) -> Any:
         """Return raw rows prepared."""
         if self.preparation is None:
             return X
-        return as_floats(self.preparation.transform(X), self.dtype)
-
-
-def as_floats(X: Any, dtype: Any) -> Any:
-    """Return an array, aligned and C-contiguous, or CSR."""
-    import numpy as np
-    from scipy import sparse
-
-    if sparse.issparse(X):
-        return sparse.csr_matrix(X, dtype=dtype)
-    return np.require(X, dtype, ["A", "C"])
+        return matrix.as_floats(self.preparation.transform(X), self.dtype)
 
 
 def read_rows(source: DataSource) -> Rows:
@@ -153,12 +143,8 @@ def _float_type(table: "pa.Table", names: list[str]) -> Any:
 
 def _frame(table: "pa.Table") -> "pd.DataFrame":
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    for number, field in enumerate(table.schema):
-        if pa.types.is_decimal(field.type) or pa.types.is_null(field.type):
-            column = pc.cast(table.column(number), pa.float64())
-            table = table.set_column(number, field.name, column)
+    table = pa.table([as_plain_numbers(column) for column in table.columns], table.column_names)
     frame: pd.DataFrame = table.to_pandas(
         use_threads=False, split_blocks=True, self_destruct=True, ignore_metadata=True
     )

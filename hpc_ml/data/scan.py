@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpc_ml.data.column_scans import ColumnScan, ColumnSummary, scan_of
-from hpc_ml.data.columns import Roles, check_target_type, kind_of
+from hpc_ml.data.column_scans import CategoryScan, ColumnScan, ColumnSummary, scan_of
+from hpc_ml.data.columns import Roles, as_plain_numbers, check_target_type, is_words, kind_of
 from hpc_ml.data.source import DataSource
 from hpc_ml.data.target import Target, TargetCounts
 from hpc_ml.errors import BadData
@@ -53,8 +53,12 @@ class TableScan:
             kind = kind_of(name, schema.field(name).type, source)
             self._scans[name] = scan_of(name, kind, source)
         self._target = TargetCounts()
+        self._target_words: CategoryScan | None = None
         if roles.target is not None:
-            check_target_type(roles.target, schema.field(roles.target).type, source)
+            column = schema.field(roles.target).type
+            check_target_type(roles.target, column, source)
+            if is_words(column) and not source.stratify:
+                self._target_words = CategoryScan(roles.target, "target", source)
 
     def add(self, batch: "pa.RecordBatch") -> None:
         """Take the next rows."""
@@ -90,6 +94,8 @@ class TableScan:
         missing = missing_mask(column)
         if missing is not None:
             rows, column = rows[~missing], column.filter(as_mask(~missing))
+        if self._target_words is not None:
+            self._target_words.add(column, rows)
         values = target_array(column)
         if values.dtype.kind == "f" and (infinite := np.isinf(values)).any():
             raise BadData(
@@ -105,6 +111,8 @@ class TableScan:
             raise BadData("there are no rows", where=self._source.where)
         for scan in self._scans.values():
             scan.check_numbers(self._place)
+        if self._target_words is not None:
+            self._target_words.check_numbers(self._place)
         self._check_missing()
         for scan in self._scans.values():
             scan.check_categories(self._kept)
@@ -175,8 +183,7 @@ def target_array(column: "pa.Array | pa.ChunkedArray") -> "np.ndarray[Any, Any]"
 
     if pa.types.is_dictionary(column.type):
         column = pc.cast(column, column.type.value_type)
-    if pa.types.is_decimal(column.type) or pa.types.is_null(column.type):
-        column = pc.cast(column, pa.float64())
+    column = as_plain_numbers(column)
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     values: np.ndarray[Any, Any] = column.to_numpy(zero_copy_only=False)

@@ -94,7 +94,8 @@ def count_rows(path: Path) -> int | None:
 
 def notes(path: Path) -> list[str]:
     """Return what a user should know of how the files are read."""
-    return [f"{len(files(path))} files of {path.name}"] if path.is_dir() else []
+    found = len(files(path))
+    return [f"{found} file{'' if found == 1 else 's'} of {path.name}"] if path.is_dir() else []
 
 
 def _dataset(path: Path) -> "ds.Dataset":
