@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpc_ml.controller import conduct
 from hpc_ml.errors import BadJob, HpcMlError
@@ -40,6 +40,9 @@ from hpc_ml.spec.layers import (
 from hpc_ml.spec.layers import resolve as resolve_layers
 from hpc_ml.tasks import registry
 from hpc_ml.version import __version__
+
+if TYPE_CHECKING:
+    from hpc_ml.data.inspection import DataSummary
 
 _LOOK_EVERY_S = 0.1
 _SUBMITTER_LIMIT_S = 10
@@ -104,8 +107,8 @@ def _example_layer(task: str, given: Sequence[Layer]) -> Layer:
     return Layer("example", example)
 
 
-def check(job: Job) -> str:
-    """Refuse what the data, the task and the site rule out; return the digest of the data.
+def check(job: Job) -> "DataSummary":
+    """Return what the data are, or refuse what they, the task and its settings rule out.
 
     Raises BadInput; nothing has been made or asked of a scheduler then.
     """
@@ -115,7 +118,7 @@ def check(job: Job) -> str:
     source = task.source(job)
     summary = inspect(source)
     task.check(job, summary)
-    return summary.digest
+    return summary
 
 
 def run(
@@ -150,12 +153,18 @@ def run(
         plan = _plan(job, layout)
         worker_script(plan)  # what the site cannot honour is refused before anything is made
         open_scheduler(plan.profile).check_commands()
-    folder = _make_folder(job, layout, check(job))
+    folder = _make_folder(job, layout, check(job), listener)
     listener.tell(f"run {folder.run_id} in {folder.path}")
     return conduct(folder, job, listener)
 
 
-def submit(job: Job, *, runs_dir: Path | None = None, run_id: str | None = None) -> RunSummary:
+def submit(
+    job: Job,
+    *,
+    runs_dir: Path | None = None,
+    run_id: str | None = None,
+    listener: Listener | None = None,
+) -> RunSummary:
     """Hand the whole run to the scheduler and return at once; parameters as for `run`.
 
     Raises
@@ -170,7 +179,7 @@ def submit(job: Job, *, runs_dir: Path | None = None, run_id: str | None = None)
     worker = worker_script(plan)
     scheduler = open_scheduler(plan.profile)
     scheduler.check_commands()
-    folder = _make_folder(job, layout, check(job))
+    folder = _make_folder(job, layout, check(job), listener or Silence())
     write_text(layout.controller_script, script)
     write_text(layout.worker_script, worker)
     try:
@@ -251,7 +260,7 @@ def _plan(job: Job, layout: RunLayout) -> Plan:
     return Plan(layout.path, job, choose_profile(job.on, job.site), python, gpu_launcher())
 
 
-def _make_folder(job: Job, layout: RunLayout, data_digest: str) -> RunFolder:
+def _make_folder(job: Job, layout: RunLayout, data: "DataSummary", listener: Listener) -> RunFolder:
     profile = choose_profile(job.on, job.site) if job.on_scheduler else None
     record = RunRecord(
         id=layout.run_id,
@@ -264,9 +273,13 @@ def _make_folder(job: Job, layout: RunLayout, data_digest: str) -> RunFolder:
         scheduler=profile.scheduler if profile else None,
         seed=job.seed,
         versions=_versions(),
-        data_digest=data_digest,
+        data_digest=data.digest,
     )
-    return RunFolder.create(layout.path.parent, layout.run_id, dump_job(job), record)
+    folder = RunFolder.create(layout.path.parent, layout.run_id, dump_job(job), record)
+    for note in data.notes:
+        listener.tell(note)
+        folder.tell_event("message", text=note)
+    return folder
 
 
 def _versions() -> dict[str, str]:

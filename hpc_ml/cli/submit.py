@@ -4,20 +4,26 @@ import json
 
 import click
 
-from hpc_ml.cli.failures import PREFIX
 from hpc_ml.cli.groups import Request, TaskGroup
+from hpc_ml.cli.progress import make_listener
 from hpc_ml.cli.run import print_dry_run
 
 
 def _submit(request: Request) -> int:
     from hpc_ml import api
 
-    for note in request.resolved.notes:
-        click.echo(PREFIX + note, err=True)
-    if request.dry_run:
-        print_dry_run(request, submitted=True)
-        return 0
-    summary = api.submit(request.resolved.job, runs_dir=request.runs_dir, run_id=request.run_id)
+    with make_listener() as listener:
+        for note in request.resolved.notes:
+            listener.tell(note)
+        if request.dry_run:
+            print_dry_run(request, submitted=True)
+            return 0
+        summary = api.submit(
+            request.resolved.job,
+            runs_dir=request.runs_dir,
+            run_id=request.run_id,
+            listener=listener,
+        )
     if request.as_json:
         click.echo(json.dumps(summary.as_submission_json()))
     else:

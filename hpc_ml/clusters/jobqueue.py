@@ -33,6 +33,7 @@ class _SubmittedJob:
     """
 
     submit_worker: ClassVar[Callable[[], str]]
+    job_id: str | None
 
     async def start(self) -> None:
         try:

@@ -107,7 +107,5 @@ class JobWorkers(Cluster):
             # What the closing scheduler logs of workers that it loses now is no news to the user.
             logging.getLogger("distributed").setLevel(logging.CRITICAL)
             cluster.close(timeout=20)
-        end_jobs(
-            self._scheduler, self._watch.job_ids(), limit_s=_END_LIMIT_S, grace_s=_GRACE_S
-        )
+        end_jobs(self._scheduler, self._watch.job_ids(), limit_s=_END_LIMIT_S, grace_s=_GRACE_S)
         remove_keys(self._request.layout)

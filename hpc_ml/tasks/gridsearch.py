@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
+from hpc_ml.errors import TaskFailed
 from hpc_ml.spec.model import SpecModel
 from hpc_ml.tasks.estimator_words import build_estimator
 from hpc_ml.tasks.registry import TaskResult, TaskRun
-from hpc_ml.tasks.tables import write_table
+from hpc_ml.tasks.tables import plain, write_table
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -165,19 +166,21 @@ def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun
         search.fit(TrainingRows(source, measured.n_samples), measured.y)
     write_table(run.cv_results_file, search.cv_results_)
     metrics = _search_metrics(search)
-    if settings.refit is not False:
-        run.tell("scoring the best candidate")
-        model = search.best_estimator_
-        scored = client.submit(score_rows, model, source, settings.scoring, pure=False)
-        scores, preparation = wait_for(scored, run)
-        metrics |= scores
-        facts = {
-            "task": "gridsearch",
-            "parameters": search.best_params_,
-            "metrics": metrics,
-            "data_key": source.key,
-        }
-        save_model(run.model_folder, join_preparation(preparation, model), facts, measured)
+    if settings.refit is False:
+        return TaskResult(metrics)
+    run.tell("scoring the best candidate")
+    model = search.best_estimator_
+    scored = client.submit(score_rows, model, source, settings.scoring, pure=False)
+    scores, preparation = wait_for(scored, run)
+    metrics |= scores
+    facts = {"task": "gridsearch", "parameters": metrics["best_params"], "metrics": metrics}
+    kept = join_preparation(preparation, model)
+    try:
+        save_model(run.model_folder, kept, facts | {"data_key": source.key}, measured)
+    except TaskFailed as error:
+        # The search is done and its results are safe: they are not thrown away for the model.
+        run.tell(str(error))
+        return TaskResult(metrics, partial=True)
     return TaskResult(metrics)
 
 
@@ -187,7 +190,7 @@ def _search_metrics(search: Any) -> dict[str, Any]:
     if hasattr(search, "best_score_"):
         metrics["best_score"] = float(search.best_score_)
     if hasattr(search, "best_params_"):
-        metrics["best_params"] = search.best_params_
+        metrics["best_params"] = plain(search.best_params_)
     metrics["candidates"] = len(search.cv_results_["params"])
     metrics["failed_fits"] = len(search.failures_)
     return metrics

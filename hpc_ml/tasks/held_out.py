@@ -44,7 +44,7 @@ class Measure:
     y: Any
     n_samples: int
     n_test: int
-    feature_names: tuple[str, ...]
+    columns: tuple[str, ...] | None
     classes: tuple[Any, ...] | None
 
 
@@ -53,7 +53,11 @@ def measure(source: "DataSource") -> Measure:
     table = _table(source)
     n_test = 0 if table.y_test is None else len(table.y_test)
     return Measure(
-        table.y_train, len(table.y_train), n_test, tuple(table.feature_names), table.classes
+        y=table.y_train,
+        n_samples=len(table.y_train),
+        n_test=n_test,
+        columns=table.feature_names,
+        classes=None if table.classes is None else tuple(table.classes.tolist()),
     )
 
 

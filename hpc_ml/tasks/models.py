@@ -53,14 +53,13 @@ def save_model(folder: Path, model: Any, facts: Mapping[str, Any], measure: Meas
             warnings.simplefilter("ignore")
             skops.io.dump(model, path)
         path.chmod(0o600)
-        classes = measure.classes
         write_json(
             folder / "model.json",
             {
                 **facts,
                 "format": "skops",
-                "columns": list(measure.feature_names),
-                "classes": None if classes is None else [_plain(label) for label in classes],
+                "columns": measure.columns,
+                "classes": measure.classes,
                 "versions": {name: version(name) for name in _VERSIONS_OF},
             },
         )
@@ -74,8 +73,3 @@ def save_model(folder: Path, model: Any, facts: Mapping[str, Any], measure: Meas
             f"the model {type(model).__name__} cannot be kept without pickle: {error}",
             hint="use estimators of scikit-learn, xgboost or lightgbm, or refit: false",
         ) from error
-
-
-def _plain(value: Any) -> Any:
-    """Return a NumPy scalar as the Python value that JSON has a form for."""
-    return value.item() if hasattr(value, "item") else value

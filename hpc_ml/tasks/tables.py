@@ -30,7 +30,15 @@ def _cell(value: Any) -> Any:
 
     if value is np.ma.masked:
         return ""
-    if isinstance(value, np.generic):
-        value = value.item()
+    value = plain(value)
     # repr of a float reads back as the same float.
-    return repr(value) if isinstance(value, float | Mapping) else value
+    return repr(value) if value is None or isinstance(value, float | Mapping) else value
+
+
+def plain(value: Any) -> Any:
+    """Return a value with NumPy's numbers in it as Python's own."""
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value.item() if hasattr(value, "item") and not hasattr(value, "__len__") else value
