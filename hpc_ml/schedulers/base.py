@@ -83,8 +83,9 @@ class JobState(StrEnum):
 class JobReport:
     """What a scheduler says of one job.
 
-    `native_state` and `native_reason` are its own words; `explanation` says in a sentence why
-    the job waits or how it ended, and `never_runs` that waiting is in vain.
+    `native_state` and `native_reason` are its own words. `explanation` says why the job waits or
+    how it ended, in words that follow on "the job"; `never_runs` says that waiting is in vain.
+    `exit_code` is that of a job that ended by itself, 128 and more for signals, where it is known.
     """
 
     job_id: str

@@ -60,9 +60,9 @@ def ask(command: Sequence[str], *, folder: Path | None = None) -> Answer:
             errors="replace",
             timeout=TIMEOUT_S,
         )
-    except PermissionError as error:
+    except OSError as error:
         raise SchedulerMissing(
-            f"{command[0]} may not be run by you on this host", hint="use a login node"
+            f"{command[0]} cannot be run on this host: {error.strerror}", hint="use a login node"
         ) from error
     except subprocess.TimeoutExpired as error:
         raise SchedulerBusy(

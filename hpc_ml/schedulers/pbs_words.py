@@ -73,7 +73,8 @@ def describe(job_id: str, facts: JobFacts | None, ends: Mapping[int, End]) -> Jo
     exit_code, never_runs = None, False
     if facts.state in _FINISHED:
         state, explanation = _describe_end(facts, ends)
-        exit_code = _script_exit_code(facts.exit_status)
+        if state in (JobState.COMPLETED, JobState.FAILED):
+            exit_code = _script_exit_code(facts.exit_status)
     elif facts.state == "Q" or facts.state in _WAITS:
         state = JobState.PENDING
         explanation, never_runs = _describe_wait(facts)

@@ -69,7 +69,8 @@ def describe(job_id: str, facts: JobFacts | None) -> JobReport:
     exit_code = None
     if facts.ended:
         state, explanation = _describe_end(facts)
-        exit_code = 128 + facts.signal if facts.signal else facts.exit_code
+        if state in (JobState.COMPLETED, JobState.FAILED):
+            exit_code = 128 + facts.signal if facts.signal else facts.exit_code
     elif facts.state in WAITING:
         state = JobState.PENDING
         explanation, never_runs = _describe_wait(facts)

@@ -56,7 +56,10 @@ def load_profile(name: str) -> SiteProfile:
             (places[key[:n]] for n in range(len(key), 0, -1) if key[:n] in places), file.name
         )
 
-    return validate(SiteProfile, {"name": path.stem, **file.values}, place_of, error=BadSite)
+    try:
+        return validate(SiteProfile, {"name": path.stem, **file.values}, place_of, error=BadSite)
+    except BadSite as bad:
+        raise BadSite(bad.problem, where=bad.where or file.name, hint=bad.hint) from None
 
 
 def choose_profile(on: str, site: str | None) -> SiteProfile:

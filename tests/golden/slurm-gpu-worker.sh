@@ -38,9 +38,11 @@ for index in "${!devices[@]}"; do
   workers+=($!)
 done
 code=0
-for _ in "${workers[@]}"; do
-  wait -n || { code=$?; break; }
-done
+until ((code)); do wait -n || code=$?; done
 kill "${workers[@]}" 2>/dev/null || true
-wait
+# 127: none is left to wait for; how each of them ended is still known.
+((code != 127)) || code=0
+for worker in "${workers[@]}"; do
+  wait "$worker" || { last=$?; ((code)) || code=$last; }
+done
 exit "$code"
