@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 
     from hpc_ml.sites.profile import SiteProfile
 
+# Dask's HTTP servers cannot be left out, and know no TLS: they answer nothing, on loopback alone.
+HTTP_ADDRESS = "127.0.0.1:0"
+HTTP_CONFIG = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
+
 
 @dataclass(frozen=True)
 class Workers:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import dask
 from dask_jobqueue import PBSCluster, SLURMCluster
 from dask_jobqueue.core import Job, JobQueueCluster
 from dask_jobqueue.pbs import PBSJob
@@ -11,6 +12,7 @@ from dask_jobqueue.slurm import SLURMJob
 from distributed.core import Status
 from distributed.deploy.spec import ProcessInterface
 
+from hpc_ml.clusters.base import HTTP_ADDRESS, HTTP_CONFIG
 from hpc_ml.errors import NoCluster
 from hpc_ml.sites.profile import SiteProfile
 from hpc_ml.spec.resources import Resources
@@ -73,12 +75,13 @@ def make_cluster(
         {"submit_worker": staticmethod(submit)},
     )
     options: dict[str, Any] = {"interface": profile.interface} if profile.interface else {}
-    return cluster_class(
-        job_cls=job,
-        cores=resources.cores,
-        memory=f"{resources.memory or 2**30} B",
-        processes=resources.gpus or resources.cores,
-        security=security,
-        protocol="tls://",
-        scheduler_options={"dashboard": False, "dashboard_address": None, **options},
-    )
+    with dask.config.set(HTTP_CONFIG):
+        return cluster_class(
+            job_cls=job,
+            cores=resources.cores,
+            memory=f"{resources.memory or 2**30} B",
+            processes=resources.gpus or resources.cores,
+            security=security,
+            protocol="tls://",
+            scheduler_options={"dashboard": False, "dashboard_address": HTTP_ADDRESS, **options},
+        )

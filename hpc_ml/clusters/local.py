@@ -6,7 +6,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
-from hpc_ml.clusters.base import Cluster, ClusterRequest, Workers
+from hpc_ml.clusters.base import HTTP_ADDRESS, HTTP_CONFIG, Cluster, ClusterRequest, Workers
 from hpc_ml.clusters.tls import create_keys, remove_keys
 from hpc_ml.errors import NoCluster, WorkersLost
 
@@ -30,11 +30,13 @@ class LocalWorkers(Cluster):
         self.client: Client
 
     def open(self) -> None:
+        import dask
         from distributed import Client
 
         gpus = self._claim_gpus()
         security = create_keys(self._request.layout)
-        self._cluster = self._start(security, gpus)
+        with dask.config.set(HTTP_CONFIG):
+            self._cluster = self._start(security, gpus)
         self._want = len(self._cluster.worker_spec)
         self.client = Client(self._cluster, security=security, set_as_default=False)
         self._last_seen_s = time.monotonic()
@@ -67,6 +69,8 @@ class LocalWorkers(Cluster):
             "protocol": "tls://",
             "host": "127.0.0.1",
             "dashboard_address": None,
+            "worker_dashboard_address": HTTP_ADDRESS,
+            "scheduler_kwargs": {"dashboard_address": HTTP_ADDRESS},
             "silence_logs": logging.CRITICAL,
             "threads_per_worker": 1,
             "memory_limit": memory_bytes * workers // processes,
