@@ -54,7 +54,7 @@ def _tell(message: str, code: ExitCode, words: Sequence[str]) -> int:
 def _word_usage(error: click.ClickException) -> str:
     """Return Click's own message as one of ours: one line, and what to do next."""
     if isinstance(error, click.NoSuchOption) and error.possibilities:
-        return f"no such option {error.option_name}; did you mean {error.possibilities[0]}?"
+        return f"no such option {error.option_name!r}; did you mean {error.possibilities[0]!r}?"
     message = " ".join(error.format_message().split()).rstrip(".")
     message = message[:1].lower() + message[1:]
     context = error.ctx if isinstance(error, click.UsageError) else None

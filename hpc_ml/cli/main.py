@@ -33,6 +33,7 @@ class Program(LazyGroup):
 
 
 @click.group(
+    "hpc-ml",
     cls=Program,
     targets={
         "run": "hpc_ml.cli.run:run",

@@ -61,7 +61,7 @@ def print_dry_run(request: Request, *, submitted: bool) -> None:
         click.echo(f"# --- {name} of run {layout.run_id} ---")
         click.echo(text.rstrip("\n"))
     click.echo(
-        f"{PREFIX}nothing was submitted; with --run-id {layout.run_id} these very texts are used",
+        f"{PREFIX}nothing was run; add --run-id {layout.run_id} to the command for just this",
         err=True,
     )
 
