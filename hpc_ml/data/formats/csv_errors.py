@@ -11,13 +11,13 @@ import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpc_ml.data.files import reading
-from hpc_ml.data.formats.packed import open_plain
+from hpc_ml.data.formats.packed import is_packed, open_plain
 from hpc_ml.errors import BadData
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _UTF8 = "rewrite it as UTF-8: iconv -f LATIN1 -t UTF-8 (or the encoding that it 
 _RAGGED = re.compile(r"Expected (\d+) columns, got (\d+)")
 _BAD_VALUE = re.compile(r"In CSV column #(\d+): .*CSV conversion error to ")
 _QUOTED = re.compile(r'"[^"]*"')
+_EXPLAINED = (OSError, ValueError, EOFError, zlib.error)
 _HEAD_BYTES = 64 * 2**10
 
 
@@ -78,8 +79,7 @@ def check_end(path: Path, last: "pa.Table | pa.RecordBatch") -> None:
     values = last.slice(last.num_rows - 1).to_pylist()[0].values()
     broken = any(isinstance(value, str) and "\n" in value for value in values)
     if broken and _count_quotes(path) % 2:
-        *_, (line, _fields) = records(path)
-        raise _open_quote(f"{path}:{line}")
+        raise _open_quote(path)
 
 
 def check_text(path: Path, schema: "pa.Schema") -> None:
@@ -94,11 +94,11 @@ def check_text(path: Path, schema: "pa.Schema") -> None:
 def explained(path: Path) -> Iterator[None]:
     """Turn what Arrow raises into BadData, or into TypesDiffer."""
     try:
-        with reading(path, "CSV", passing=(OSError, ValueError)):
+        with reading(path, "CSV", passing=_EXPLAINED):
             yield
     except UnicodeDecodeError:
         raise _not_utf8(path) from None
-    except (OSError, ValueError) as error:
+    except _EXPLAINED as error:
         raise _explain(path, str(error)) from None
 
 
@@ -106,15 +106,16 @@ def _explain(path: Path, words: str) -> BadData:
     if "UTF8" in words:
         return _not_utf8(path)
     if match := _BAD_VALUE.match(words):
-        return TypesDiffer(int(match[1]), str(path))
+        difference = TypesDiffer("a column holds values of several types", where=str(path))
+        difference.column = int(match[1])
+        return difference
     if "Empty CSV" in words:
         return BadData("there are no rows below the header", where=str(path))
     if match := _RAGGED.search(words):
         return _ragged(path, match[1], match[2])
     if "straddling" in words:
-        *_, (line, _fields) = records(path)
-        return _open_quote(f"{path}:{line}")
-    if "compressed" in words or "zlib" in words:
+        return _open_quote(path)
+    if is_packed(path) and not words.startswith("CSV"):
         return BadData(
             "the gzip file is cut off or damaged",
             where=str(path),
@@ -129,21 +130,21 @@ class TypesDiffer(BadData):
     `column` is the column's number in the file, from 0.
     """
 
-    def __init__(self, column: int, where: str) -> None:
-        self.column = column
-        super().__init__(f"column {column + 1} holds values of several types", where=where)
+    column: int = 0
 
 
-def _open_quote(where: str) -> BadData:
+def _open_quote(path: Path, line: int | None = None) -> BadData:
+    if line is None:
+        line = max((line for line, _ in records(path)), default=1)
     return BadData(
         "a quote is opened and never closed",
-        where=where,
+        where=f"{path}:{line}",
         hint="close it, and write a quote that belongs to a value twice",
     )
 
 
 def _not_utf8(path: Path) -> BadData:
-    with open_plain(path) as file:
+    with suppress(*_EXPLAINED), open_plain(path) as file:
         for number, line in enumerate(file, start=1):
             try:
                 line.decode()
@@ -159,6 +160,8 @@ def _ragged(path: Path, expected: str, found: str) -> BadData:
     where = str(path)
     for line, fields in records(path):
         if len(fields) != int(expected):
+            if "\n" in "".join(fields[-1:]) and _count_quotes(path) % 2:
+                return _open_quote(path, line)
             where, found = f"{path}:{line}", str(len(fields))
             break
     return BadData(
@@ -193,7 +196,7 @@ def records(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def delimiter(path: Path) -> str:
     """Return what stands between the columns of the header: comma, semicolon or tab."""
-    with reading(path, "CSV"), open_plain(path) as file:
+    with explained(path), open_plain(path) as file:
         head = file.read(_HEAD_BYTES)
     line = _QUOTED.sub("", head.decode("utf-8", "replace").split("\n", 1)[0])
     return max(",;\t", key=line.count)
