@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-# Queue, account and GPU type names as Slurm, PBS Pro and Torque allow them, `queue@server` included.
+# Queue, account and GPU type names as Slurm, PBS Pro and Torque allow them, `queue@server` too.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:+,/-]*")
 # A directive is read by the scheduler, not by a shell; `&|*[]()"` occur in constraints.
 _DIRECTIVE = re.compile(r"-[A-Za-z0-9 _.@:+,/=&|*\[\]()\"'-]*")

@@ -68,7 +68,6 @@ class Settings(SpecModel):
     scoring: str | tuple[str, ...] | None = Field(
         None,
         description="scorer, or several, by scikit-learn's names (default: the estimator's own)",
-        json_schema_extra={"form": "yaml"},
     )
     refit: bool | str = Field(
         True,

@@ -84,6 +84,11 @@ def test_flags_make_the_job(calls):
     assert calls.words["run_id"] == RUN_ID
 
 
+def test_several_scorers_by_one_flag(calls):
+    call("run", "gridsearch", "--scoring", "accuracy,f1_macro", "--refit", "accuracy")
+    assert calls.job.settings.scoring == ("accuracy", "f1_macro")
+
+
 def test_flags_win_over_set_over_environment_over_job_file(calls, tmp_path, monkeypatch):
     (tmp_path / "job.yaml").write_text("resources: {workers: 1, cores: 1, gpus: 1}\ncv: 2\n")
     monkeypatch.setenv("HPC_ML_WORKERS", "2")
