@@ -38,11 +38,16 @@ for index in "${!devices[@]}"; do
   workers+=($!)
 done
 code=0
-until ((code)); do wait -n || code=$?; done
-kill "${workers[@]}" 2>/dev/null || true
-# 127: none is left to wait for; how each of them ended is still known.
-((code != 127)) || code=0
-for worker in "${workers[@]}"; do
-  wait "$worker" || { last=$?; ((code)) || code=$last; }
+# Not wait -n, which misses a worker that ends before it is called.
+while ((code == 0 && ${#workers[@]} > 0)); do
+  sleep 0.5
+  for index in "${!workers[@]}"; do
+    if ! kill -0 "${workers[index]}" 2>/dev/null; then
+      wait "${workers[index]}" || code=$?
+      unset "workers[index]"
+    fi
+  done
 done
+kill "${workers[@]}" 2>/dev/null || true
+wait
 exit "$code"

@@ -15,8 +15,7 @@ from tests.golden.plans import make_plan
 
 # Plays the Python of a job: writes down what it got, then does what its device says.
 PLAYER = """#!/bin/bash
-printf '%s ' "${CUDA_VISIBLE_DEVICES-}" "$OMP_NUM_THREADS" "$PWD" "$@" >>"$PLAYED"
-echo >>"$PLAYED"
+echo "${CUDA_VISIBLE_DEVICES-} $OMP_NUM_THREADS $PWD $* " >>"$PLAYED"
 case ${CUDA_VISIBLE_DEVICES-} in
   fails) exit 7 ;;
   waits) echo waiting; exec sleep 100 ;;
