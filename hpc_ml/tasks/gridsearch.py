@@ -160,7 +160,6 @@ def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun
 
     search = build_search(settings, run.seed)
     measured = wait_for(client.submit(measure, source, pure=False), run)
-    run.tell(f"{measured.n_samples} training rows, {measured.n_test} held out")
     with surroundings(client, run):
         search.fit(TrainingRows(source, measured.n_samples), measured.y)
     write_table(run.cv_results_file, search.cv_results_)

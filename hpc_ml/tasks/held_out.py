@@ -43,7 +43,6 @@ class Measure:
 
     y: Any
     n_samples: int
-    n_test: int
     columns: tuple[str, ...] | None
     classes: tuple[Any, ...] | None
 
@@ -51,11 +50,9 @@ class Measure:
 def measure(source: "DataSource") -> Measure:
     """Read the data on a worker and return their measure."""
     table = _table(source)
-    n_test = 0 if table.y_test is None else len(table.y_test)
     return Measure(
         y=table.y_train,
         n_samples=len(table.y_train),
-        n_test=n_test,
         columns=table.feature_names,
         classes=None if table.classes is None else tuple(table.classes.tolist()),
     )
