@@ -18,6 +18,9 @@ _WAITS = {
     "JobHeldAdmin": "is held by the administrators; ask them why",
     "PartitionDown": "waits because its partition is down",
     "PartitionInactive": "waits because its partition is inactive",
+    # Said of what a partition never has, but also while its nodes are down or drained.
+    "PartitionConfig": "asks for more than its partition has now",
+    "PartitionNodeLimit": "asks for more nodes than its partition allows or has up now",
     "ReqNodeNotAvail": "waits for nodes that are down, drained or reserved",
     "NodeDown": "waits for a node that is down",
     "Licenses": "waits for a licence",
@@ -35,8 +38,6 @@ _WAITS = {
 _NEVER_RUNS = {
     "PartitionTimeLimit": "asks for a longer walltime than its partition allows: "
     "ask for less with --walltime",
-    "PartitionNodeLimit": "asks for more nodes than its partition allows or has up",
-    "PartitionConfig": "asks for what its partition never gives",
     "BadConstraints": "asks for what no node has",
     "InvalidAccount": "names an account that may not be used: choose another with --account",
     "InvalidQOS": "names a quality of service that may not be used",
