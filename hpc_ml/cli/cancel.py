@@ -63,11 +63,13 @@ def cancel_run(folder: RunFolder) -> str:
 def _stop_controller(folder: RunFolder, record: RunRecord) -> None:
     """Let the controller end by itself, then less kindly; its batch job is ended later."""
     alive = is_controller_alive(folder, record)
-    if alive:
-        _stop_process(folder, record)
-    elif alive is None and record.controller_job is not None:
+    if alive is False:
+        return
+    if record.controller_job is not None:
         _wait_for_job(folder, record, record.controller_job)
-    elif alive is None and record.host is not None:
+    elif alive:
+        _stop_process(folder, record)
+    elif record.host is not None:
         _wait_for_host(folder, record)
 
 
@@ -81,8 +83,7 @@ def _stop_process(folder: RunFolder, record: RunRecord) -> None:
     click.echo(f"process {process_id} has not stopped; sending it SIGTERM", err=True)
     with suppress(ProcessLookupError):
         os.kill(process_id, signal.SIGTERM)
-    stopped = _wait(lambda: _has_stopped(folder, record), _CLEAN_END_S)
-    if not stopped and record.controller_job is None:
+    if not _wait(lambda: _has_stopped(folder, record), _CLEAN_END_S):
         raise NoCluster(
             f"process {process_id} of run {folder.run_id} goes on",
             hint=f"end it with `kill -KILL {process_id}`, then cancel again",
@@ -91,7 +92,7 @@ def _stop_process(folder: RunFolder, record: RunRecord) -> None:
 
 def _wait_for_job(folder: RunFolder, record: RunRecord, job_id: str) -> None:
     if open_run_scheduler(record).poll([job_id])[job_id].state == "running":
-        _wait(lambda: folder.read_record().state.ended, _CLEAN_END_S)
+        _wait(lambda: _has_stopped(folder, record), _CLEAN_END_S)
 
 
 def _wait_for_host(folder: RunFolder, record: RunRecord) -> None:
@@ -108,7 +109,7 @@ def _wait_for_host(folder: RunFolder, record: RunRecord) -> None:
 
 
 def _has_stopped(folder: RunFolder, record: RunRecord) -> bool:
-    return not is_controller_alive(folder, record) or folder.read_record().state.ended
+    return is_controller_alive(folder, record) is False or folder.read_record().state.ended
 
 
 def _end_jobs(folder: RunFolder, record: RunRecord) -> str:

@@ -159,11 +159,11 @@ def test_jobs_left_by_an_ended_run_end(make_run, type_words, scheduler):
     assert "has ended already: failed; 1 of its jobs ended" in out
 
 
-def away(run, **fields):
+def away(run):
     """Let the run be owned by a process of another host."""
     Ownership.take(run.layout)
     written = json.loads(run.layout.owner_file.read_text())
-    run.layout.owner_file.write_text(json.dumps(written | {"host": "node7"}))
+    run.layout.owner_file.write_text(json.dumps(written | {"host": "node7", "boot_id": "another"}))
 
 
 def test_elsewhere_a_controller_that_goes_on_is_named(make_run, type_words, impatient):

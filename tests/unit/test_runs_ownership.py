@@ -40,8 +40,10 @@ def holder(layout):
     process.communicate()
 
 
-def move_owner(layout, **changes):
-    """Let the owner's record say something else, as if another host had written it."""
+ELSEWHERE = {"host": "node7", "boot_id": "another"}
+
+
+def change_owner(layout, **changes):
     written = json.loads(layout.owner_file.read_text())
     layout.owner_file.write_text(json.dumps(written | changes))
 
@@ -62,8 +64,24 @@ def test_a_killed_controller_loses_the_run_at_once(layout, holder):
 
 
 def test_a_later_process_with_the_same_number_is_not_the_owner(layout, holder):
-    move_owner(layout, start_ticks=1)
+    change_owner(layout, start_ticks=1)
     Ownership.take(layout).verify()
+
+
+def test_a_host_with_two_names_is_one_host(layout, holder):
+    change_owner(layout, host="its other name")
+    with pytest.raises(BadRun, match="which is alive"):
+        Ownership.take(layout)
+    holder.kill()
+    holder.wait()
+    Ownership.take(layout).verify()
+
+
+@pytest.mark.parametrize("place", [{"boot_id": "another"}, {"pid_namespace": "pid:[1]"}])
+def test_the_same_number_on_another_machine_or_in_a_container_is_no_word(layout, holder, place):
+    change_owner(layout, pid=2**22 + 1, **place)
+    with Heartbeat(layout, interval_s=0.05), pytest.raises(BadRun, match="which is alive"):
+        Ownership.take(layout)
 
 
 def test_a_released_run_is_free(layout):
@@ -76,7 +94,7 @@ def test_a_released_run_is_free(layout):
 
 def test_who_lost_the_run_leaves_the_new_owner_alone(layout):
     first = Ownership.take(layout)
-    move_owner(layout, token="another", host="elsewhere")
+    change_owner(layout, token="another", host="elsewhere")
     with pytest.raises(OwnershipLost, match="elsewhere"):
         first.verify()
     first.release()
@@ -86,7 +104,7 @@ def test_who_lost_the_run_leaves_the_new_owner_alone(layout):
 @pytest.mark.parametrize("alive", [True, False])
 def test_elsewhere_the_schedulers_word_counts(layout, alive):
     Ownership.take(layout, job_id="12")
-    move_owner(layout, host="node7")
+    change_owner(layout, **ELSEWHERE)
     asked = []
 
     def ask(job_id):
@@ -103,7 +121,7 @@ def test_elsewhere_the_schedulers_word_counts(layout, alive):
 
 def test_elsewhere_a_heartbeat_that_goes_on_counts(layout):
     Ownership.take(layout)
-    move_owner(layout, host="node7")
+    change_owner(layout, **ELSEWHERE)
     told = []
     with Heartbeat(layout, interval_s=0.05), pytest.raises(BadRun, match="node7, which is alive"):
         Ownership.take(layout, tell=told.append)
@@ -112,7 +130,7 @@ def test_elsewhere_a_heartbeat_that_goes_on_counts(layout):
 
 def test_elsewhere_a_heartbeat_that_stands_still_is_death(layout):
     Ownership.take(layout)
-    move_owner(layout, host="node7")
+    change_owner(layout, **ELSEWHERE)
     with Heartbeat(layout):
         pass
     Ownership.take(layout, still_s=0.3).verify()
