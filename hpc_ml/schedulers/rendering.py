@@ -4,13 +4,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpc_ml.errors import BadJob
 from hpc_ml.sites.profile import SiteProfile
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment
 
 _PLAIN = re.compile(r"[\w/.+@=~,:%-]+")
 _QUOTABLE = re.compile(r"[\w/.+@=~,:% -]+")
@@ -33,7 +33,8 @@ class ScriptParts:
 
 def render_script(parts: ScriptParts) -> str:
     """Return the text of a batch script."""
-    return _template().render(
+    return fill_template(
+        "job.sh.j2",
         prefix=parts.prefix,
         directives=parts.directives,
         prologue=parts.prologue,
@@ -58,16 +59,22 @@ def quote_directive_path(path: str, profile: SiteProfile) -> str:
     return path if _PLAIN.fullmatch(path) else f'"{path}"'
 
 
+def fill_template(name: str, **values: Any) -> str:
+    """Return the text of a template of shell lines; a value that it needs must be given."""
+    return _environment().get_template(name).render(values)
+
+
 @cache
-def _template() -> "Template":
+def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    return Environment(
         loader=PackageLoader("hpc_ml.schedulers"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        # `${#name[@]}` is bash's length of an array, and no comment.
+        comment_start_string="{#-",
         autoescape=False,
     )
-    return environment.get_template("job.sh.j2")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from hpc_ml.runs.layout import RunLayout
 from hpc_ml.schedulers import open_scheduler
 from hpc_ml.schedulers.base import BatchJob
+from hpc_ml.schedulers.rendering import fill_template
 from hpc_ml.sites.profile import SiteProfile
 from hpc_ml.spec.job import Job
 from hpc_ml.spec.quantities import MIB
@@ -117,31 +118,9 @@ def _start_gpu_workers(plan: Plan) -> Iterator[str]:
         return
     variable = plan.profile.gpu_variable
     command = _worker_command(plan, "distributed.cli.dask_worker", "$name", resources.gpus)
-    yield from f"""\
-IFS=, read -ra devices <<<"${variable}"
-workers=()
-trap 'kill "${{workers[@]}}" 2>/dev/null || true' TERM INT
-for index in "${{!devices[@]}}"; do
-  name="{job_id}"
-  if ((${{#devices[@]}} > 1)); then name+="-$index"; fi
-  {variable}="${{devices[index]}}" {command} &
-  workers+=($!)
-done
-code=0
-# Not wait -n, which misses a worker that ends before it is called.
-while ((code == 0 && ${{#workers[@]}} > 0)); do
-  sleep 0.5
-  for index in "${{!workers[@]}}"; do
-    if ! kill -0 "${{workers[index]}}" 2>/dev/null; then
-      wait "${{workers[index]}}" || code=$?
-      unset "workers[index]"
-    fi
-  done
-done
-kill "${{workers[@]}}" 2>/dev/null || true
-wait
-exit "$code"
-""".splitlines()
+    yield fill_template(
+        "plain_gpu_workers.sh.j2", variable=variable, job_id=job_id, command=command
+    ).rstrip("\n")
 
 
 def _find_gpus(profile: SiteProfile, gpus: int) -> Iterator[str]:
