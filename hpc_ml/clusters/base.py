@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Dask's HTTP servers cannot be left out, and know no TLS: they answer nothing, on loopback alone.
 HTTP_ADDRESS = "127.0.0.1:0"
-HTTP_CONFIG = {
+HTTP_CONFIG: dict[str, list[str]] = {
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
 }

@@ -154,12 +154,12 @@ def check(job: "Job[Settings]", summary: "DataSummary") -> None:
 def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun) -> TaskResult:
     """Search, refit, score the held-out rows; leave cv_results.csv and the model."""
     from hpc_ml.estimators import surroundings
-    from hpc_ml.tasks.held_out import TrainingRows, measure, score_rows, wait_for
+    from hpc_ml.tasks.held_out import TrainingRows, measure_rows, score_rows, wait_for
     from hpc_ml.tasks.models import join_preparation, save_model
     from hpc_ml.tasks.search_words import build_search
 
     search = build_search(settings, run.seed)
-    measured = wait_for(client.submit(measure, source, pure=False), run)
+    measured = measure_rows(client, source, run)
     with surroundings(client, run):
         search.fit(TrainingRows(source, measured.n_samples), measured.y)
     write_table(run.cv_results_file, search.cv_results_)
@@ -169,7 +169,7 @@ def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun
     run.tell("scoring the best candidate")
     model = search.best_estimator_
     scored = client.submit(score_rows, model, source, settings.scoring, pure=False)
-    scores, preparation = wait_for(scored, run)
+    scores, preparation = wait_for([scored], run)
     metrics |= scores
     facts = {"task": "gridsearch", "parameters": metrics["best_params"], "metrics": metrics}
     kept = join_preparation(preparation, model)

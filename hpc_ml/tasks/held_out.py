@@ -1,13 +1,13 @@
 """The rows that are learned from and the rows that are held out, on the workers that read them."""
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from distributed import Future
+    from distributed import Client, Future
 
     from hpc_ml.data.source import DataSource
     from hpc_ml.data.table import Table
@@ -16,17 +16,21 @@ if TYPE_CHECKING:
 _LOOK_EVERY_S = 0.2
 
 
-def wait_for(future: "Future", run: "TaskRun") -> Any:
-    """Return a future's result, hearing meanwhile whether the run must stop."""
-    done = threading.Event()
-    future.add_done_callback(lambda _: done.set())
+def wait_for(futures: Sequence["Future"], run: "TaskRun") -> Any:
+    """Return the result of the first future that ends, hearing meanwhile whether to stop."""
+    ended: Queue[Future] = Queue()
+    for future in futures:
+        future.add_done_callback(ended.put)
     try:
-        while not done.wait(_LOOK_EVERY_S):
-            run.check()
+        while True:
+            try:
+                return ended.get(timeout=_LOOK_EVERY_S).result()
+            except Empty:
+                run.check()
     except BaseException:
-        future.cancel()
+        for future in futures:
+            future.cancel()
         raise
-    return future.result()
 
 
 @lru_cache(maxsize=1)
@@ -56,6 +60,18 @@ def measure(source: "DataSource") -> Measure:
         columns=table.feature_names,
         classes=None if table.classes is None else tuple(table.classes.tolist()),
     )
+
+
+def measure_rows(client: "Client", source: "DataSource", run: "TaskRun") -> Measure:
+    """Have all workers read the data at once, and return the measure of the first that has.
+
+    Raises BadData as the workers find it.
+    """
+    futures = [
+        client.submit(measure, source, workers=[address], allow_other_workers=True, pure=False)
+        for address in client.nthreads()
+    ]
+    return wait_for(futures, run)
 
 
 @dataclass(frozen=True)
