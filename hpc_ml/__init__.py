@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from hpc_ml.version import __version__
 
 if TYPE_CHECKING:
-    from hpc_ml.api import dry_run, make_job, open_run, resolve, run, submit
+    from hpc_ml.api import dry_run, make_job, open_run, resolve, resume, run, submit
 
-__all__ = ["__version__", "dry_run", "make_job", "open_run", "resolve", "run", "submit"]
+__all__ = ["__version__", "dry_run", "make_job", "open_run", "resolve", "resume", "run", "submit"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.controller import conduct
-from hpc_ml.errors import BadJob, HpcMlError
+from hpc_ml.errors import BadJob, BadRun, HpcMlError
 from hpc_ml.runs.atomic import write_text
+from hpc_ml.runs.cancellation import clear_cancel
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.index import allocate_id, check_id, find_run
 from hpc_ml.runs.index import runs_dir as choose_runs_dir
@@ -196,6 +197,56 @@ def submit(
     folder.update(controller_job=job_id)
     folder.tell_event("submitted", job=job_id)
     return summarise(folder)
+
+
+def resume(
+    folder: RunFolder, *, flags: Layer | None = None, listener: Listener | None = None
+) -> RunSummary:
+    """Go on with a run where it stopped, here in the foreground; finished units are kept.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        From `open_run`.
+    flags : Layer, optional
+        Keys of the place and its resources that differ from the run's own.
+    listener : Listener, optional
+        Hears progress and messages.
+
+    Returns
+    -------
+    RunSummary
+        A completed run is left as it is.
+
+    Raises
+    ------
+    BadRun
+        When another controller works on the run, or its data have changed.
+    """
+    listener = listener or Silence()
+    record = folder.read_record()
+    if record.state is RunState.COMPLETED:
+        listener.tell(f"run {folder.run_id} is completed: there is nothing to resume")
+        return summarise(folder)
+    if not record.state.ended and record.controller_job is not None:
+        raise BadRun(
+            f"run {folder.run_id} is {record.state} under job {record.controller_job}",
+            hint=f"end that first: hpc-ml cancel {folder.run_id}",
+        )
+    stored = job_file_layer(folder.layout.job_file)
+    given = [stored, *([flags] if flags is not None else [])]
+    layers = [*_site_layers(given), *given]
+    job = resolve_layers(layers, registry.settings_class(record.task)).job
+    if check(job).digest != record.data_digest:
+        raise BadRun(
+            f"the data of run {folder.run_id} have changed since it began",
+            where=job.data.path or job.data.name,
+            hint=f"run the job anew: hpc-ml run {job.task} --job {folder.layout.job_file}",
+        )
+    if job.on_scheduler:
+        open_scheduler(choose_profile(job.on, job.site)).check_commands()
+    clear_cancel(folder.layout)
+    return conduct(folder, job, listener)
 
 
 def conduct_submitted(run_dir: Path, listener: Listener) -> RunSummary:

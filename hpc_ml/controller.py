@@ -42,7 +42,7 @@ def conduct(folder: RunFolder, job: Job, listener: Listener) -> RunSummary:
     Raises HpcMlError where the run failed or was stopped.
     """
     with ExitStack() as stack:
-        signals = stack.enter_context(StopSignals())
+        signals = stack.enter_context(StopSignals(f"go on with: hpc-ml resume {folder.run_id}"))
         owner = Ownership.take(folder.layout, _batch_job_id(), tell=listener.tell)
         stack.callback(owner.release)
         heartbeat = stack.enter_context(Heartbeat(folder.layout))
@@ -67,7 +67,16 @@ def _batch_job_id() -> str | None:
 def _work(folder: RunFolder, job: Job, run: LiveRun) -> None:
     profile = choose_profile(job.on, job.site) if job.on_scheduler else None
     folder.update(
-        state=RunState.STARTING, started_at=read_clock(), host=socket.gethostname(), pid=os.getpid()
+        state=RunState.STARTING,
+        started_at=read_clock(),
+        ended_at=None,
+        exit_code=None,
+        error=None,
+        on=job.on,
+        site=job.site,
+        scheduler=profile.scheduler if profile else None,
+        host=socket.gethostname(),
+        pid=os.getpid(),
     )
     folder.tell_event("starting", on=job.on)
     cluster = make_cluster(_request(folder, job, profile, run))

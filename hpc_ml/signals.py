@@ -19,10 +19,11 @@ class StopSignals:
     """While open, SIGINT, SIGTERM and SIGUSR1 are noted, and `check` raises what they mean.
 
     A second Ctrl-C raises KeyboardInterrupt at once. Outside the main thread, where Python
-    allows no handlers, signals are left as they are.
+    allows no handlers, signals are left as they are. `hint` tells how to go on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hint: str) -> None:
+        self._hint = hint
         self._received: signal.Signals | None = None
         self._previous: dict[signal.Signals, Any] = {}
 
@@ -50,4 +51,4 @@ class StopSignals:
         """Raise Interrupted or Stopped when a signal has come."""
         if self._received is not None:
             kind, reason = _REASONS[self._received]
-            raise kind(f"the run was {reason}", hint="what is finished is kept in its folder")
+            raise kind(f"the run was {reason}", hint=self._hint)

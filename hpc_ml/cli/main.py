@@ -38,6 +38,7 @@ class Program(LazyGroup):
     targets={
         "run": "hpc_ml.cli.run:run",
         "submit": "hpc_ml.cli.submit:submit",
+        "resume": "hpc_ml.cli.resume:resume",
         "status": "hpc_ml.cli.status:status",
         "logs": "hpc_ml.cli.logs:logs",
         "cancel": "hpc_ml.cli.cancel:cancel",

@@ -29,11 +29,7 @@ def _run(request: Request) -> int:
             run_id=request.run_id,
             listener=listener,
         )
-    if request.as_json:
-        click.echo(json.dumps(summary.as_json()))
-    else:
-        _print_result(summary)
-    return int(summary.exit_code or 0)
+    return print_result(summary, as_json=request.as_json)
 
 
 run = TaskGroup(
@@ -66,7 +62,16 @@ def print_dry_run(request: Request, *, submitted: bool) -> None:
     )
 
 
-def _print_result(summary: "RunSummary") -> None:
+def print_result(summary: "RunSummary", *, as_json: bool) -> int:
+    """Print what a run came to and return its exit code."""
+    if as_json:
+        click.echo(json.dumps(summary.as_json()))
+    else:
+        _print_table(summary)
+    return int(summary.exit_code or 0)
+
+
+def _print_table(summary: "RunSummary") -> None:
     rows = {"run": f"{summary.run} ({summary.task}, {summary.state})"}
     rows |= {name: _word(value) for name, value in summary.metrics.items()}
     rows["folder"] = str(summary.dir)
