@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # A controller hears the request within 2 s and then ends its jobs.
 _CLEAN_END_S = 8.0
 _FAR_END_S = 30.0
+_LAST_END_S = 30.0
 _JOBS_END_S = 30.0
 _LOOK_EVERY_S = 0.1
 
@@ -56,12 +57,13 @@ def cancel_run(folder: RunFolder) -> str:
     folder.tell_event("cancel requested")
     _stop_controller(folder, record)
     gone = _end_jobs(folder, folder.read_record())
+    _check_process(folder, record)
     state = _record_end(folder)
     return f"run {folder.run_id} is {state}{gone}"
 
 
 def _stop_controller(folder: RunFolder, record: RunRecord) -> None:
-    """Let the controller end by itself, then less kindly; its batch job is ended later."""
+    """Give the controller time to end by itself; its batch job is ended later."""
     alive = is_controller_alive(folder, record)
     if alive is False:
         return
@@ -76,18 +78,29 @@ def _stop_controller(folder: RunFolder, record: RunRecord) -> None:
 def _stop_process(folder: RunFolder, record: RunRecord) -> None:
     if _wait(lambda: _has_stopped(folder, record), _CLEAN_END_S):
         return
-    owner = read_owner(folder.layout)
-    process_id = owner.pid if owner is not None else record.pid
+    process_id = _find_process(folder)
     if process_id is None:
         return
     click.echo(f"process {process_id} has not stopped; sending it SIGTERM", err=True)
     with suppress(ProcessLookupError):
         os.kill(process_id, signal.SIGTERM)
-    if not _wait(lambda: _has_stopped(folder, record), _CLEAN_END_S):
+
+
+def _check_process(folder: RunFolder, record: RunRecord) -> None:
+    """Raise NoCluster when the controller runs on, on this host."""
+    if is_controller_alive(folder, record) and not _wait(
+        lambda: _has_stopped(folder, record), _LAST_END_S
+    ):
+        process_id = _find_process(folder)
         raise NoCluster(
             f"process {process_id} of run {folder.run_id} goes on",
             hint=f"end it with `kill -KILL {process_id}`, then cancel again",
         )
+
+
+def _find_process(folder: RunFolder) -> int | None:
+    owner = read_owner(folder.layout)
+    return owner.pid if owner is not None else folder.read_record().pid
 
 
 def _wait_for_job(folder: RunFolder, record: RunRecord, job_id: str) -> None:

@@ -52,6 +52,7 @@ def start():
 def impatient(monkeypatch):
     monkeypatch.setattr("hpc_ml.cli.cancel._CLEAN_END_S", 0.3)
     monkeypatch.setattr("hpc_ml.cli.cancel._FAR_END_S", 0.5)
+    monkeypatch.setattr("hpc_ml.cli.cancel._LAST_END_S", 0.3)
     monkeypatch.setattr("hpc_ml.cli.cancel._JOBS_END_S", 0.3)
 
 
