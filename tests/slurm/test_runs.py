@@ -40,7 +40,9 @@ def no_jobs_left() -> Iterator[None]:
 
 @pytest.mark.parametrize("on", PLACES)
 def test_the_reference_search_equals_scikit_learn(hpc_ml: Command, on: str) -> None:
-    run = json_of(hpc_ml("run", "gridsearch", "--job", SVC_JOB, *place(on), "--workers", 2, "--json"))
+    run = json_of(
+        hpc_ml("run", "gridsearch", "--job", SVC_JOB, *place(on), "--workers", 2, "--json")
+    )
 
     assert run["metrics"]["best_score"] == pytest.approx(0.948997, abs=5e-7)
     assert run["metrics"]["best_params"] == {"C": 1.0, "kernel": "rbf", "shrinking": True}
@@ -80,17 +82,13 @@ def test_a_submitted_run_passes_its_states_and_leaves_no_job(hpc_ml: Command, on
         most_jobs = max(most_jobs, len(queued_jobs()))
     assert states[0] == "pending"
     assert states[-1] == "completed"
-    assert states == sorted(
-        states, key=["pending", "starting", "running", "completed"].index
-    )
+    assert states == sorted(states, key=["pending", "starting", "running", "completed"].index)
     assert most_jobs == 3  # the controller and its two workers
 
     result = json_of(hpc_ml("results", submitted["run"], "--json"))
     local = json_of(hpc_ml("run", "gridsearch", *words, "--json"))
     assert result["metrics"] == local["metrics"]
-    assert_equal_results(
-        Path(result["artefacts"]["cv_results"]), search_svc().cv_results_
-    )
+    assert_equal_results(Path(result["artefacts"]["cv_results"]), search_svc().cv_results_)
 
 
 @pytest.mark.parametrize("on", PLACES)
@@ -166,7 +164,9 @@ def test_status_names_why_a_run_waits(hpc_ml: Command) -> None:
     assert status["state"] == "cancelled"
 
 
-def start_long_run(hpc_ml: Command, environ: dict[str, str], tmp_path: Path, on: str) -> subprocess.Popen[str]:
+def start_long_run(
+    hpc_ml: Command, environ: dict[str, str], tmp_path: Path, on: str
+) -> subprocess.Popen[str]:
     """Start a search that takes minutes, and return when its first units are in the ledger."""
     words = [
         "--data", "make_classification(n_samples=20000, n_features=40)",
@@ -192,9 +192,7 @@ def finished_units(tmp_path: Path) -> int:
 
 
 @pytest.mark.parametrize("on", PLACES)
-@pytest.mark.parametrize(
-    ("signal", "code"), [("INT", 130), ("TERM", 75), ("USR1", 75)]
-)
+@pytest.mark.parametrize(("signal", "code"), [("INT", 130), ("TERM", 75), ("USR1", 75)])
 def test_a_signal_ends_the_jobs_and_keeps_the_units(
     hpc_ml: Command, environ: dict[str, str], tmp_path: Path, on: str, signal: str, code: int
 ) -> None:
