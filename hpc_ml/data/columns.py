@@ -37,6 +37,12 @@ class Roles:
 def assign_roles(names: Sequence[str], source: DataSource) -> Roles:
     """Return the part that each column plays. Raises BadData for names that are not there."""
     spec = source.spec
+    if broken := [name for name in names if "".join(name.splitlines()) != name]:
+        raise BadData(
+            f"the name of column {broken[0]!r} has a line break",
+            where=source.where,
+            hint="give the column a name on one line",
+        )
     for key, given in (
         ("target", [spec.target] if spec.target is not None else []),
         ("text", [spec.text] if spec.text is not None else []),

@@ -1,6 +1,7 @@
 """Files and folders of data: found, sized, told apart by digest, and their errors in words."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -11,13 +12,16 @@ from hpc_ml.spec.data import BUNDLED
 
 # Up to this size the content decides the digest, beyond it size and time of change.
 _HASHED_BYTES = 64 * 2**20
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 def check_there(path: Path) -> None:
     """Raise BadData unless the file or folder is there, can be read and is not empty."""
-    if not path.exists():
-        raise BadData("no such file or folder", where=str(path), hint=_near_miss(path))
     with reading(path, "data"):
+        if not path.exists():
+            raise BadData("no such file or folder", where=str(path), hint=_near_miss(path))
+        if not path.is_file() and not path.is_dir():
+            raise BadData("this is neither a file nor a folder", where=str(path))
         if path.is_dir():
             next(path.iterdir(), None)
         else:
@@ -62,7 +66,7 @@ def reading(path: Path, form: str, passing: tuple[type[Exception], ...] = ()) ->
     except MemoryError:
         raise BadData(f"does not fit into memory as {form}", where=str(path)) from None
     except Exception as error:
-        words = " ".join(str(error).split())[:200] or type(error).__name__
+        words = " ".join(_ADDRESS.sub("", str(error)).split())[:200] or type(error).__name__
         raise BadData(
             f"cannot be read as {form}: {words}",
             where=str(path),
@@ -98,8 +102,12 @@ def digest(files: list[Path]) -> str:
     """
     small = size_bytes(files) <= _HASHED_BYTES
     sha = hashlib.sha256()
-    for file in files:
-        status = file.stat()
-        sha.update(f"{file.name}:{status.st_size}:".encode())
-        sha.update(file.read_bytes() if small else str(status.st_mtime_ns).encode())
+    for path in files:
+        status = path.stat()
+        sha.update(f"{path.name}:{status.st_size}:".encode())
+        if small:
+            with path.open("rb") as file:
+                sha.update(hashlib.file_digest(file, "sha256").digest())
+        else:
+            sha.update(str(status.st_mtime_ns).encode())
     return sha.hexdigest()

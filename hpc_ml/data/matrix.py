@@ -30,7 +30,7 @@ def check_words(source: DataSource) -> None:
     for key, given in (("text", spec.text), ("categorical", spec.categorical or None)):
         if given is not None:
             raise BadData(
-                f"data.{key} needs a table of named columns, and this is a matrix of numbers",
+                f"data.{key} needs a table of named columns, as CSV and Parquet are",
                 where=source.where,
                 hint=f"leave data.{key} out",
             )
@@ -44,6 +44,8 @@ def shape_matrix(matrix: Matrix, source: DataSource) -> Matrix:
     _check_shapes(matrix, source)
     y = _shape_target(matrix.y, source) if source.supervised else None
     if matrix.is_text:
+        if source.spec.columns is not None:
+            raise BadData("texts have no columns to choose", where="data.columns")
         return replace(matrix, y=y)
     X, names = _choose_columns(matrix, source)
     return Matrix(_as_floats(X, source), y, names)

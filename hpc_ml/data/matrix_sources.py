@@ -18,14 +18,12 @@ def read_matrix(source: DataSource) -> Matrix:
         matrix: Matrix = load_format(form).read(source.path, source)
         return matrix
     check_name(name)
+    check_words(source)
     if source.spec.target is not None:
         raise BadData(
             f"the target of {name} is given", where="data.target", hint="leave data.target out"
         )
     if name in BUNDLED:
-        if source.spec.text is None or name != "20newsgroups":
-            check_words(source)
         return read_bundled(name)
-    check_words(source)
     X, y = generate(parse_call(name, source.seed))
     return Matrix(X, y, None)

@@ -23,7 +23,7 @@ def is_name(word: str) -> bool:
 
 
 class Data(SpecModel):
-    """A file, folder or URL by `path`, or a bundled table or generator call by `name`."""
+    """A file or folder by `path`, or a bundled table or generator call by `name`."""
 
     path: PathText | None = Field(
         None, description="file or folder of the data", json_schema_extra={"flag": None}

@@ -170,6 +170,7 @@ def test_bad_svmlight_is_refused(tmp_path, case):
         ({"name": "20newsgroups"}, "not in scikit-learn's cache"),
         ({"name": "digits", "target": "y"}, "the target of digits is given"),
         ({"name": "digits", "text": "y"}, "data.text needs a table"),
+        ({"name": "20newsgroups", "text": "post"}, "data.text needs a table"),
         ({"name": "iris", "columns": ["petal"]}, "known: sepal length (cm)"),
         ({"name": "make_moons()", "categorical": ["0"]}, "data.categorical needs a table"),
         ({"name": "make_moons(noize=1)"}, "did you mean 'noise'?"),

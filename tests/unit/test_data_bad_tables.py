@@ -1,6 +1,7 @@
 """Tables that cannot be learned from: one line each, with the place and the next step."""
 
 import gzip
+import os
 
 import numpy as np
 import pandas as pd
@@ -85,6 +86,9 @@ CASES = {
     "only a target": ("label\n1\n0\n", {}, ["no column to learn from beside the target"]),
     "doubled names": ("a,b,a,label\n1,2,3,0\n", {}, ["t.csv:1:", "column 'a' 2 times"]),
     "a nameless column": ("a,,label\n1,2,0\n", {}, ["t.csv:1:", "column 2 has no name"]),
+    "a line break in a name": (
+        'n,"c\nd",label\n1,2,0\n', {}, ["the name of column 'c\\nd' has a line break"],
+    ),
     "no header": ("5.1,3.5,0\n4.9,3.0,1\n", {}, ["t.csv:1:", "holds numbers (5.1, 3.5, 0)"]),
     "missing numbers": (
         GOOD + "\n,a,1\n,b,0\n", {},
@@ -179,6 +183,12 @@ def test_a_missing_file_is_refused_with_a_near_miss(tmp_path):
     assert "no such file" in line and f"did you mean '{tmp_path}/reviews.csv'?" in line
     assert "folder" in refusal(tmp_path / "no" / "review.csv")
     assert "the bundled table is data.name: digits" in refusal(tmp_path / "digits")
+
+
+def test_what_is_no_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "t.csv")
+    assert "neither a file nor a folder" in refusal(tmp_path / "t.csv")
+    assert "name too long" in refusal(tmp_path / ("n" * 999 + ".csv"))
 
 
 def test_a_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch):

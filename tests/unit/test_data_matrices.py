@@ -8,6 +8,7 @@ from scipy import sparse
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
 from sklearn.svm import LinearSVC
+from sklearn.utils import Bunch
 
 from hpc_ml.data import DataSource, inspect, load
 from hpc_ml.data import bundled as bundled_module
@@ -58,11 +59,8 @@ def test_columns_of_a_bundled_table_have_names():
 
 def test_newsgroups_are_texts_where_they_are_cached(monkeypatch):
 
-    class Posts:
-        data = [f"post {number}" for number in range(20)]
-        target = np.arange(20) % 2
-
-    monkeypatch.setattr(datasets, "fetch_20newsgroups", lambda **_: Posts)
+    posts = Bunch(data=[f"post {number}" for number in range(20)], target=np.arange(20) % 2)
+    monkeypatch.setattr(datasets, "fetch_20newsgroups", lambda **_: posts)
     table = load(source_of(name="20newsgroups"))
     assert table.X_train.shape == (16,) and table.X_train.dtype == object
     assert bundled_module.read_bundled("20newsgroups").is_text

@@ -125,6 +125,9 @@ def test_columns_may_be_numbered():
 
 
 def test_the_package_loads_no_heavy_library():
-    code = "import sys, hpc_ml.data; print({'numpy', 'pandas', 'pyarrow', 'sklearn'} & {*sys.modules})"
+    code = (
+        "import sys, hpc_ml.data;"
+        "print({'numpy', 'pandas', 'pyarrow', 'sklearn', 'dask'} & {*sys.modules})"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -1,11 +1,7 @@
 """Tables of named columns: equal to pandas' reading, scikit-learn's split and preparation."""
 
-import gzip
-
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
@@ -181,7 +177,10 @@ def test_missing_values_are_treated_as_asked(tmp_path, missing):
             [1, 1, 1, 0, 0], [nan, 0, 0, 1, 0], [3, 1, 0, 0, 1],
             [4, nan, 1, 0, 0], [5, 1, 0, 1, 0], [6, 0, 1, 0, 0],
         ],
-        "impute": [[1, 1, 1, 0], [4, 0, 0, 1], [3, 1, 1, 0], [4, 1, 1, 0], [5, 1, 0, 1], [6, 0, 1, 0]],
+        "impute": [
+            [1, 1, 1, 0], [4, 0, 0, 1], [3, 1, 1, 0],
+            [4, 1, 1, 0], [5, 1, 0, 1], [6, 0, 1, 0],
+        ],
     }[missing]  # fmt: skip
     np.testing.assert_array_equal(table.X_train, expected)
     assert summary.rows == len(expected) and summary.n_features == len(expected[0])
@@ -206,9 +205,7 @@ def test_a_number_column_can_be_taken_as_categories(tmp_path):
 
 
 def test_one_hot_is_sparse_only_where_it_pays(tmp_path, monkeypatch):
-    frame = pd.DataFrame(
-        {"c": [f"c{number % 50}" for number in range(400)], "label": [0, 1] * 200}
-    )
+    frame = pd.DataFrame({"c": [f"c{number % 50}" for number in range(400)], "label": [0, 1] * 200})
     source = source_of(write(frame, tmp_path / "t.csv"))
     dense = load(source).X_train
     monkeypatch.setattr(preparation_module, "_LARGEST_DENSE_BYTES", 1_000)
@@ -251,9 +248,7 @@ def test_types_that_widen_in_later_blocks_are_the_same_in_inspect_and_load(tmp_p
     rows = [("", "1", "true", "x", "a")] * 40 + [("7", "2", "0", "y", "b")] * 40
     rows += [("8", "2.5", "false", "z", "a")] * 40
     path = tmp_path / "t.csv"
-    path.write_text(
-        "late,wide,flag,word,label\n" + "".join(",".join(row) + "\n" for row in rows)
-    )
+    path.write_text("late,wide,flag,word,label\n" + "".join(",".join(row) + "\n" for row in rows))
     whole = inspect(source_of(path, missing="drop"))
     monkeypatch.setattr(csv_format, "_BLOCK_BYTES", 200)
     blocks = inspect(source_of(path, missing="drop"))
@@ -263,53 +258,6 @@ def test_types_that_widen_in_later_blocks_are_the_same_in_inspect_and_load(tmp_p
     ]  # fmt: skip
     table = load(source_of(path, missing="drop"))
     assert table.X_train.shape == (60, 5)
-
-
-def test_a_folder_of_parquet_is_one_table_in_the_order_of_its_names(frame, tmp_path):
-    folder = tmp_path / "parts"
-    (folder / "sub").mkdir(parents=True)
-    write(frame[:50], folder / "a.parquet")
-    write(frame[50:80], folder / "sub" / "b.parquet")
-    write(frame[80:], folder / "z.parquet")
-    (folder / "_SUCCESS").write_text("")
-    (folder / "README").write_text("not data")
-    table = load(source_of(folder, columns=["income"], target="label", test_size=0))
-    np.testing.assert_array_equal(table.X_train[:, 0], frame["income"])
-    assert inspect(source_of(folder)).rows == 120
-
-
-def test_partitions_of_hive_are_columns(frame, tmp_path):
-    frame.to_parquet(tmp_path / "parts", partition_cols=["city"])
-    summary = inspect(source_of(tmp_path / "parts"))
-    kinds = {column.name: column.kind for column in summary.columns}
-    assert kinds["city"] == "category" and summary.rows == 120
-
-
-def test_parts_of_parquet_may_differ_in_the_width_of_numbers(tmp_path):
-    pd.DataFrame({"a": [1, 2, 3], "label": [0, 1, 0]}).to_parquet(tmp_path / "1.parquet")
-    pd.DataFrame({"a": [1.5, 2.5, 3.5], "label": [1, 0, 1]}).to_parquet(tmp_path / "2.parquet")
-    table = load(source_of(tmp_path, test_size=0))
-    assert table.X_train[:, 0].tolist() == [1, 2, 3, 1.5, 2.5, 3.5]
-
-
-def test_arrow_types_beyond_pandas_are_numbers_and_categories(tmp_path):
-    columns = {
-        "small": pa.array([1, 2, 3, 4], pa.uint8()),
-        "half": pa.array(np.array([1, 2, 3, 4], np.float16)),
-        "money": pa.array([1, 2, 3, 4]).cast(pa.decimal128(21, 2)),
-        "group": pa.array(["a", "b", "a", "b"]).dictionary_encode(),
-        "large": pa.array(["u", "v", "v", "u"], pa.large_string()),
-        "view": pa.array(["p", "q", "q", "p"], pa.string_view()),
-        "label": pa.array(["n", "y", "n", "y"]).dictionary_encode(),
-    }
-    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
-    table = load(source_of(tmp_path / "t.parquet", test_size=0))
-    np.testing.assert_array_equal(
-        table.X_train,
-        [[1, 1, 1, 1, 0, 1, 0, 1, 0], [2, 2, 2, 0, 1, 0, 1, 0, 1],
-         [3, 3, 3, 1, 0, 0, 1, 0, 1], [4, 4, 4, 0, 1, 1, 0, 1, 0]],
-    )  # fmt: skip
-    assert table.y_train.tolist() == ["n", "y", "n", "y"]
 
 
 def test_booleans_can_be_the_target(frame, tmp_path):

@@ -15,7 +15,7 @@ from hpc_ml.data.formats.tables import Sink, pour
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BLOCK_BYTES = 16 * 2**20
+_BLOCK_BYTES = 8 * 2**20
 
 
 def files(path: Path) -> list[Path]:

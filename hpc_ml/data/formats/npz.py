@@ -39,7 +39,7 @@ def read(path: Path, source: DataSource) -> Matrix:
         )
     wanted = ("X", "y") if source.supervised else ("X",)
     with reading(path, "npz"), zipfile.ZipFile(path) as archive:
-        _check_names(path, [Path(name).stem for name in archive.namelist()], wanted)
+        _check_names(path, [name.removesuffix(".npy") for name in archive.namelist()], wanted)
     X = _read_array(path, "X")
     return Matrix(X, _read_array(path, "y") if source.supervised else None, None)
 

@@ -36,7 +36,9 @@ def files(path: Path) -> list[Path]:
 
 def columns(path: Path) -> list[str]:
     """Return the names of the columns, those of Hive partitions last."""
-    names = list(_dataset(path).schema.names)
+    dataset = _dataset(path)
+    with _explained(path):
+        names = list(dataset.schema.names)
     if doubled := [name for name, count in Counter(names).items() if count > 1]:
         raise BadData(f"the column {doubled[0]!r} is there twice", where=str(path))
     return names
