@@ -18,7 +18,8 @@ def tell_columns(scanned: Scanned, source: DataSource) -> list[str]:
     numbers, booleans = by_kind.get("numeric", []), by_kind.get("boolean", [])
     lines = [f"learns from the text in {_names(by_kind['text'])}"] if "text" in by_kind else []
     if numbers:
-        lines.append(f"{_count(numbers, 'numeric column')} taken as they are: {_names(numbers)}")
+        as_is = "as it is" if len(numbers) == 1 else "as they are"
+        lines.append(f"{_count(numbers, 'numeric column')} taken {as_is}: {_names(numbers)}")
     if booleans:
         lines.append(f"{_count(booleans, 'boolean column')} taken as 0 and 1: {_names(booleans)}")
     if categories := by_kind.get("category", []):
