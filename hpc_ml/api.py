@@ -22,7 +22,7 @@ from hpc_ml.runs.summary import RunSummary, summarise
 from hpc_ml.schedulers import open_scheduler
 from hpc_ml.schedulers.launchers import gpu_launcher
 from hpc_ml.schedulers.scripts import Plan, controller_script, worker_script
-from hpc_ml.sites.loading import choose_profile
+from hpc_ml.sites.loading import PROFILE_ENDINGS, choose_profile
 from hpc_ml.spec.job import Job
 from hpc_ml.spec.layers import (
     Layer,
@@ -295,10 +295,16 @@ def _layout(runs_dir: Path | None, run_id: str | None) -> RunLayout:
 
 def _absolute(job: Job) -> Job:
     """Return the job with paths that hold from any folder and host."""
-    if job.data.path is None or "://" in job.data.path:
-        return job
-    path = str(Path(job.data.path).expanduser().absolute())
-    return job.model_copy(update={"data": job.data.model_copy(update={"path": path})})
+    changes: dict[str, Any] = {}
+    if job.data.path is not None and "://" not in job.data.path:
+        changes["data"] = job.data.model_copy(update={"path": _absolute_path(job.data.path)})
+    if job.site is not None and job.site.endswith(PROFILE_ENDINGS):
+        changes["site"] = _absolute_path(job.site)
+    return job.model_copy(update=changes)
+
+
+def _absolute_path(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def _plan(job: Job, layout: RunLayout) -> Plan:

@@ -1,20 +1,20 @@
 """The errors of hpc-ml, each with the exit code that the command line ends with.
 
-    HpcMlError                 1
-    ├── BadInput               2   whatever is found before a scheduler is asked
-    │   ├── BadJob                 a key, value or combination in job file, environment or flags
-    │   ├── BadData                the data cannot be read or cannot be learned from
-    │   ├── BadSite                a site profile that is not there or not valid
-    │   ├── SchedulerMissing       the scheduler's commands are not on this host
-    │   └── BadRun                 a run that is not there, or is not what the command needs
-    ├── NoCluster              3   the scheduler refused, or the workers never came or all left
-    │   ├── SubmissionRefused
-    │   └── WorkersLost
-    ├── TaskFailed             1   the task itself failed
-    └── RunStopped
-        ├── Stopped           75   told to stop by a signal or its own timer; resumable
-        ├── Interrupted      130   Ctrl-C; resumable
-        └── Cancelled        130   `hpc-ml cancel`
+HpcMlError                 1
+├── BadInput               2   whatever is found before a scheduler is asked
+│   ├── BadJob                 a key, value or combination in job file, environment or flags
+│   ├── BadData                the data cannot be read or cannot be learned from
+│   ├── BadSite                a site profile that is not there or not valid
+│   ├── SchedulerMissing       the scheduler's commands are not on this host
+│   └── BadRun                 a run that is not there, or is not what the command needs
+├── NoCluster              3   the scheduler refused, or the workers never came or all left
+│   ├── SubmissionRefused
+│   └── WorkersLost
+├── TaskFailed             1   the task itself failed
+└── RunStopped
+    ├── Stopped           75   told to stop by a signal or its own timer; resumable
+    ├── Interrupted      130   Ctrl-C; resumable
+    └── Cancelled        130   `hpc-ml cancel`
 """
 
 from enum import IntEnum

@@ -70,7 +70,7 @@ class JobWatch:
         """Return why workers are missing, in the words of the first job that waits."""
         for report in list(self._reports.values()):
             if report.state is JobState.PENDING and report.explanation:
-                return f"job {report.job_id} waits: {report.explanation}"
+                return f"job {report.job_id} {report.explanation}"
         return ""
 
     def check(self, have: int) -> None:
@@ -89,7 +89,7 @@ class JobWatch:
         hopeless = [report for report in alive if report.never_runs]
         if hopeless and len(hopeless) == len(alive):
             raise SubmissionRefused(
-                f"job {hopeless[0].job_id} will never run: {hopeless[0].explanation}",
+                f"job {hopeless[0].job_id} will never run: it {hopeless[0].explanation}",
                 hint="ask for less, or for another queue",
             )
         if not self._arrived:

@@ -47,7 +47,7 @@ class Engine:
         self._client = client
         self._checkpoint = checkpoint
         self._answers: queue.SimpleQueue[Future] = queue.SimpleQueue()
-        self._running: set[Future] = set()
+        self._held: set[Future] = set()
         self._checked_s = float("-inf")
         self._told_empty = False
         self.roster = Roster(client)
@@ -62,17 +62,24 @@ class Engine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        # Not left to the garbage collector: a traceback that somebody keeps would keep the data.
         # A scheduler that is gone has cancelled everything itself.
         with suppress(Exception):
-            self._client.cancel(list(self._running), force=True)
-        self._running.clear()
-        self._resident.release()
+            self._client.cancel(list(self._held), force=True)
+        self._held.clear()
 
     def embed(self, name: str, value: Resident | Folds) -> "Future":
         """Send something once; the scheduler keeps it and can give it to any worker, any time."""
         threshold = {"distributed.admin.large-graph-warning-threshold": "1 PiB"}
         with dask.config.set(threshold):
-            return self._client.submit(_keep, value, key=f"{name}-{uuid.uuid4()}", pure=False)
+            future = self._client.submit(_keep, value, key=f"{name}-{uuid.uuid4()}", pure=False)
+        self._held.add(future)
+        return future
+
+    def release(self, future: "Future") -> None:
+        """Let the scheduler forget what a future holds."""
+        self._held.discard(future)
+        future.release()
 
     def submit(
         self, name: str, function: Callable[..., Any], *args: Any, worker: str | None = None
@@ -82,7 +89,7 @@ class Engine:
         future = self._client.submit(
             function, self._resident, *args, key=f"{name}-{uuid.uuid4()}", pure=False, **place
         )
-        self._running.add(future)
+        self._held.add(future)
         future.add_done_callback(self._answers.put)
         return future
 
@@ -94,14 +101,19 @@ class Engine:
             while True:
                 ended.append(self._answers.get_nowait())
         self._check()
-        self._running.difference_update(ended)
         return ended
 
     def result(self, future: "Future") -> Any:
-        """Return what an ended future holds.
+        """Return what an ended future holds, and release it.
 
         Raises what its function raised, DiedError, or WorkersLost when it was given up.
         """
+        try:
+            return self._wait(future)
+        finally:
+            self.release(future)
+
+    def _wait(self, future: "Future") -> Any:
         while True:
             try:
                 if future.status == "error":

@@ -1,14 +1,14 @@
 """Which first steps of a pipeline the candidates of a search have in common.
 
 Steps are shared only where the result is provably the same: scikit-learn's own transformers
-without chance in them, no fit parameters for them, and scorers that ask the pipeline for nothing
-but its predictions. All else is fitted whole, as scikit-learn does.
+without chance in them that leave their input alone, no fit parameters for them, and scorers that
+ask the pipeline for nothing but its predictions. All else is fitted whole, as scikit-learn does.
 """
 
 import inspect
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from numbers import Number
 from types import FunctionType
@@ -60,8 +60,8 @@ def find_prefixes(recipe: Recipe, candidates: Sequence[Mapping[str, Any]]) -> li
         return [None] * len(candidates)
     judge = _Judge(recipe)
     chains = [judge.chain(candidate) for candidate in candidates]
-    counts = Counter(key for keys, _ in chains for key in keys)
-    return [_trim(keys, hoisted, counts) for keys, hoisted in chains]
+    counts: Counter[str | None] = Counter(key for chain in chains for key in chain.keys)
+    return [_trim(chain, counts) for chain in chains]
 
 
 def _can_share(recipe: Recipe) -> bool:
@@ -85,24 +85,53 @@ def _sees_predictions_alone(scorer: Any) -> bool:
     return isinstance(scorer, _BaseScorer | _PassthroughScorer) and _is_own(type(scorer))
 
 
+@dataclass(frozen=True)
+class _Traits:
+    """What matters of a step: whether it can be shared, does nothing, and how it treats rows."""
+
+    shareable: bool
+    passes: bool = False
+    rowwise: bool = False
+    makes_sparse: bool = False
+
+
+@dataclass
+class _Chain:
+    """The first steps of a candidate that can be shared.
+
+    `first_real` counts the steps before the first that changes the rows, which need no keeping.
+    """
+
+    keys: list[str] = field(default_factory=list)
+    hoisted: int = 0
+    first_real: int | None = None
+
+    def append(self, key: str, traits: _Traits) -> None:
+        sparse = traits.makes_sparse or (self.hoisted > 0 and traits.rowwise)
+        if sparse and self.hoisted == len(self.keys):
+            self.hoisted += 1
+        if not traits.passes and self.first_real is None:
+            self.first_real = len(self.keys)
+        self.keys.append(key)
+
+
 class _Judge:
     """Judges the steps of candidates, each distinct step once."""
 
     def __init__(self, recipe: Recipe) -> None:
         self._steps = recipe.estimator.steps
-        self._names = [name for name, _ in self._steps]
+        self._names = {name for name, _ in self._steps}
         self._with_fit_params = {name.split("__", 1)[0] for name in recipe.fit_params}
-        self._judged: dict[tuple[str, str], tuple[bool, bool, bool]] = {}
+        self._judged: dict[tuple[str, str], _Traits] = {}
 
-    def chain(self, candidate: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:
-        """Return the keys of the first steps that can be shared, and how many can be hoisted."""
+    def chain(self, candidate: Mapping[str, Any]) -> _Chain:
+        """Return the first steps of a candidate that can be shared."""
+        chain = _Chain()
         by_step: dict[str, dict[str, Any]] = {}
         for name, value in candidate.items():
             by_step.setdefault(name.split("__", 1)[0], {})[name] = value
-        if not by_step.keys() <= set(self._names):
-            return (), 0
-        keys: list[str] = []
-        hoisted, sparse_rows = 0, False
+        if not by_step.keys() <= self._names:
+            return chain
         for name, step in self._steps[:-1]:
             own = by_step.get(name, {})
             try:
@@ -112,18 +141,15 @@ class _Judge:
                 break
             if (name, own_hash) not in self._judged:
                 self._judged[name, own_hash] = self._judge(name, step, own)
-            shareable, rowwise, makes_sparse = self._judged[name, own_hash]
-            if not shareable:
+            traits = self._judged[name, own_hash]
+            if not traits.shareable:
                 break
-            if hoisted == len(keys) and (makes_sparse or (sparse_rows and rowwise)):
-                hoisted, sparse_rows = hoisted + 1, True
-            keys.append(joblib.hash((keys[-1:], name, own_hash)))
-        return tuple(keys), hoisted
+            chain.append(joblib.hash((chain.keys[-1:], name, own_hash)), traits)
+        return chain
 
-    def _judge(self, name: str, step: Any, own: Mapping[str, Any]) -> tuple[bool, bool, bool]:
-        """Return whether a step can be shared, takes each row alone, and makes sparse rows."""
+    def _judge(self, name: str, step: Any, own: Mapping[str, Any]) -> _Traits:
         if name in self._with_fit_params:
-            return False, False, False
+            return _Traits(shareable=False)
         step = own.get(name, step)
         parameters = {key.split("__", 1)[1]: own[key] for key in own if key != name}
         try:
@@ -131,13 +157,13 @@ class _Judge:
                 step = clone(step).set_params(**clone(parameters, safe=False))
         except Exception:
             # The fit will say what is wrong with the parameters, as scikit-learn says it.
-            return False, False, False
+            return _Traits(shareable=False)
         if step is None or step == "passthrough":
-            return True, True, False
-        return (
-            _is_determined(step),
-            _is_rowwise(step),
-            isinstance(step, HashingVectorizer | FeatureHasher),
+            return _Traits(shareable=True, passes=True, rowwise=True)
+        return _Traits(
+            shareable=_is_determined(step),
+            rowwise=_is_rowwise(step),
+            makes_sparse=isinstance(step, HashingVectorizer | FeatureHasher),
         )
 
 
@@ -167,8 +193,11 @@ def _is_determined(value: Any) -> bool:
     if not isinstance(value, BaseEstimator) or not _is_own(type(value)):
         return False
     parameters = value.get_params(deep=False)
+    # What works in place changes the rows on which train scores are computed later.
+    in_place = any(name.startswith("copy") and part is False for name, part in parameters.items())
     return (
-        not get_tags(value).non_deterministic
+        not in_place
+        and not get_tags(value).non_deterministic
         and not hasattr(value, "_skl_callbacks")
         and isinstance(parameters.get("random_state", 0), int | np.integer)
         and all(_is_determined(part) for part in parameters.values())
@@ -185,12 +214,15 @@ def _has_chance(function: Any) -> bool:
     return not _CHANCE.isdisjoint(inspect.signature(function).parameters)
 
 
-def _trim(keys: tuple[str, ...], hoisted: int, counts: Mapping[str, int]) -> Prefix | None:
+def _trim(chain: _Chain, counts: Counter[str | None]) -> Prefix | None:
     """Keep rows where candidates part, and no further than where they do."""
-    following = [counts[key] for key in keys[1:]] + [1]
+    if chain.first_real is None:
+        return None
+    first = max(chain.hoisted, chain.first_real)
+    following = [*chain.keys[1:], None]
     kept = [
-        level >= hoisted and counts[key] > 1 and (level + 1 == len(keys) or after < counts[key])
-        for level, (key, after) in enumerate(zip(keys, following, strict=True))
+        level >= first and counts[key] > 1 and counts[after] < counts[key]
+        for level, (key, after) in enumerate(zip(chain.keys, following, strict=True))
     ]
-    depth = max([hoisted, *(level + 1 for level, keep in enumerate(kept) if keep)])
-    return Prefix(keys[:depth], tuple(kept[:depth]), hoisted) if depth else None
+    depth = max([chain.hoisted, *(level + 1 for level, keep in enumerate(kept) if keep)])
+    return Prefix(tuple(chain.keys[:depth]), tuple(kept[:depth]), chain.hoisted) if depth else None

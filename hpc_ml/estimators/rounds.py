@@ -89,7 +89,7 @@ class Round:
             self._fill()
             for future in self._engine.finished():
                 self._take(future)
-        self._folds.release()
+        self._engine.release(self._folds)
 
     def _fill(self) -> None:
         threads = self._engine.roster.threads()

@@ -114,7 +114,7 @@ class _Steps:
         if not self._prefix.kept[depth - 1]:
             return self._transform(depth)
         key = (self._fold.key, self._prefix.keys[depth - 1])
-        return self._resident.derived.get(key, lambda: self._protect(self._transform(depth)))
+        return self._resident.derived.get(key, lambda: _protect(self._transform(depth)))
 
     def _hoisted(self) -> Any:
         """Return all rows after the steps that look at each row alone."""
@@ -135,7 +135,8 @@ class _Steps:
         return _Rows(train, _safe_indexing(X, self._fold.test), train)
 
     def _transform(self, depth: int) -> _Rows:
-        before = self.rows(depth - 1)
+        # Read-only also where nothing is kept: a step that fits in place sees rows twice.
+        before = _protect(self.rows(depth - 1))
         step = self._steps[depth - 1]
         if step is None or step == "passthrough":
             return before
@@ -150,10 +151,11 @@ class _Steps:
         seen = step.transform(_own(before.seen)) if scored else train
         return _Rows(train, test, seen)
 
-    def _protect(self, rows: _Rows) -> _Rows:
-        for part in (rows.train, rows.test, rows.seen):
-            _freeze(part)
-        return rows
+
+def _protect(rows: _Rows) -> _Rows:
+    for part in (rows.train, rows.test, rows.seen):
+        _freeze(part)
+    return rows
 
 
 def _freeze(part: Any) -> None:
@@ -163,7 +165,7 @@ def _freeze(part: Any) -> None:
     elif issparse(part) and part.format in ("csr", "csc"):
         for array in (part.data, part.indices, part.indptr):
             array.setflags(write=False)
-    elif not _is_table(part):
+    elif not _is_table(part) and not isinstance(part, list):
         raise CannotShareError(f"rows of type {type(part).__name__}")
 
 

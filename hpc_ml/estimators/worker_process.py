@@ -58,7 +58,7 @@ def _native_threads(recipe: Recipe) -> int:
     if not recipe.at_home:
         return 1
     from distributed import get_worker
-    from distributed.system import CPU_COUNT
+    from dask.system import CPU_COUNT
 
     return max(1, CPU_COUNT // get_worker().state.nthreads)
 

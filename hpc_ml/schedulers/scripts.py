@@ -19,6 +19,9 @@ WARN_S = 120
 # system counts too, with a whole node's processes at it at once.
 DEATH_TIMEOUT_S = 120
 NO_GPU_EXIT_CODE = 69
+# A worker's HTTP server cannot be left out and knows no TLS: it answers nothing, on loopback alone.
+_SILENT_HTTP = "export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'"
+_HTTP_OPTIONS = "--no-dashboard --dashboard-address 127.0.0.1:0"
 
 _PINNED = (
     "OMP_NUM_THREADS",
@@ -103,6 +106,7 @@ def _prepare(plan: Plan, *, threads: int) -> Iterator[str]:
 def _start_cpu_workers(plan: Plan) -> Iterator[str]:
     cores = plan.job.resources.cores
     yield from _prepare(plan, threads=1)
+    yield _SILENT_HTTP
     module = f"distributed.cli.dask_worker --nworkers {cores}"
     yield f"exec {_worker_command(plan, module, open_scheduler(plan.profile).job_id_word, cores)}"
 
@@ -110,6 +114,7 @@ def _start_cpu_workers(plan: Plan) -> Iterator[str]:
 def _start_gpu_workers(plan: Plan) -> Iterator[str]:
     resources, job_id = plan.job.resources, open_scheduler(plan.profile).job_id_word
     yield from _prepare(plan, threads=max(1, resources.cores // resources.gpus))
+    yield _SILENT_HTTP
     yield from _find_gpus(plan.profile, resources.gpus)
     yield f'echo "hpc-ml: GPU ${plan.profile.gpu_variable}"'
     # dask-cuda drives NVIDIA's GPUs alone.
@@ -155,5 +160,5 @@ def _worker_command(plan: Plan, module: str, name: str, processes: int) -> str:
     if plan.profile.interface is not None:
         options["--interface"] = plan.profile.interface
     words = [f"{option} {value}" for option, value in options.items()]
-    lines = [f"{shlex.quote(plan.python)} -m {module} --no-dashboard", *words]
+    lines = [f"{shlex.quote(plan.python)} -m {module} {_HTTP_OPTIONS}", *words]
     return " \\\n    ".join(lines)

@@ -11,7 +11,7 @@ from hpc_ml.spec.nearest import nearest
 from hpc_ml.spec.yaml_file import KeyPath, read_yaml
 
 _SHIPPED = Path(__file__).parent / "profiles"
-_ENDINGS = (".yaml", ".yml")
+PROFILE_ENDINGS = (".yaml", ".yml")
 _FITTING = {"slurm": ("slurm",), "pbs": ("pbs", "torque")}
 
 
@@ -33,7 +33,7 @@ def find_profile(name: str) -> Path:
 
     Raises BadSite for an unknown name, with the known ones.
     """
-    if name.endswith(_ENDINGS):
+    if name.endswith(PROFILE_ENDINGS):
         return Path(name).expanduser()
     for folder in (user_folder(), _SHIPPED):
         path = folder / f"{name}.yaml"

@@ -119,7 +119,7 @@ def check_search(search: Any, settings: "Settings", summary: "DataSummary") -> N
     """Raise BadJob where scorers, folds or the kind of target do not fit."""
     _check_scorers(settings)
     _check_target(search.estimator, summary)
-    if isinstance(settings.cv, int):
+    if isinstance(settings.cv, int) and summary.complete:
         _check_folds(settings.cv, search.estimator, summary)
 
 

@@ -13,7 +13,8 @@ set -euo pipefail
 umask 077
 cd /scratch/ab12/runs/20261120-101500-x7k2q1
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1
-exec /scratch/ab12/venv/bin/python -m distributed.cli.dask_worker --nworkers 128 --no-dashboard \
+export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'
+exec /scratch/ab12/venv/bin/python -m distributed.cli.dask_worker --nworkers 128 --no-dashboard --dashboard-address 127.0.0.1:0 \
     --scheduler-file /scratch/ab12/runs/20261120-101500-x7k2q1/scheduler.json \
     --tls-ca-file /scratch/ab12/runs/20261120-101500-x7k2q1/tls/ca.pem \
     --tls-cert /scratch/ab12/runs/20261120-101500-x7k2q1/tls/cert.pem \

@@ -14,6 +14,7 @@ umask 077
 exec >/scratch/ab12/runs/20261120-101500-x7k2q1/logs/worker-"${PBS_JOBID}".log 2>&1
 cd /scratch/ab12/runs/20261120-101500-x7k2q1
 export OMP_NUM_THREADS=2 MKL_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2 NUMEXPR_NUM_THREADS=2
+export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'
 if [[ -z ${CUDA_VISIBLE_DEVICES:-} || $CUDA_VISIBLE_DEVICES == NoDevFiles ]]; then
   echo "hpc-ml: this node gave the job no GPU: CUDA_VISIBLE_DEVICES is empty"
   exit 69
@@ -25,7 +26,7 @@ trap 'kill "${workers[@]}" 2>/dev/null || true' TERM INT
 for index in "${!devices[@]}"; do
   name="${PBS_JOBID}"
   if ((${#devices[@]} > 1)); then name+="-$index"; fi
-  CUDA_VISIBLE_DEVICES="${devices[index]}" /scratch/ab12/venv/bin/python -m distributed.cli.dask_worker --no-dashboard \
+  CUDA_VISIBLE_DEVICES="${devices[index]}" /scratch/ab12/venv/bin/python -m distributed.cli.dask_worker --no-dashboard --dashboard-address 127.0.0.1:0 \
     --scheduler-file /scratch/ab12/runs/20261120-101500-x7k2q1/scheduler.json \
     --tls-ca-file /scratch/ab12/runs/20261120-101500-x7k2q1/tls/ca.pem \
     --tls-cert /scratch/ab12/runs/20261120-101500-x7k2q1/tls/cert.pem \

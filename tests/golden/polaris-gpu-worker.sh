@@ -15,10 +15,11 @@ umask 077
 exec >/scratch/ab12/runs/20261120-101500-x7k2q1/logs/worker-"${PBS_JOBID}".log 2>&1
 cd /scratch/ab12/runs/20261120-101500-x7k2q1
 export OMP_NUM_THREADS=8 MKL_NUM_THREADS=8 OPENBLAS_NUM_THREADS=8 NUMEXPR_NUM_THREADS=8
+export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'
 # The node is the job's own, with all of its GPUs.
 export CUDA_VISIBLE_DEVICES="${CUDA_VISIBLE_DEVICES:-0,1,2,3}"
 echo "hpc-ml: GPU $CUDA_VISIBLE_DEVICES"
-exec /scratch/ab12/venv/bin/python -m dask_cuda.cli --no-dashboard \
+exec /scratch/ab12/venv/bin/python -m dask_cuda.cli --no-dashboard --dashboard-address 127.0.0.1:0 \
     --scheduler-file /scratch/ab12/runs/20261120-101500-x7k2q1/scheduler.json \
     --tls-ca-file /scratch/ab12/runs/20261120-101500-x7k2q1/tls/ca.pem \
     --tls-cert /scratch/ab12/runs/20261120-101500-x7k2q1/tls/cert.pem \

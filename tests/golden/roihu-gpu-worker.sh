@@ -14,12 +14,13 @@ set -euo pipefail
 umask 077
 cd /scratch/ab12/runs/20261120-101500-x7k2q1
 export OMP_NUM_THREADS=4 MKL_NUM_THREADS=4 OPENBLAS_NUM_THREADS=4 NUMEXPR_NUM_THREADS=4
+export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'
 if [[ -z ${CUDA_VISIBLE_DEVICES:-} || $CUDA_VISIBLE_DEVICES == NoDevFiles ]]; then
   echo "hpc-ml: this node gave the job no GPU: CUDA_VISIBLE_DEVICES is empty"
   exit 69
 fi
 echo "hpc-ml: GPU $CUDA_VISIBLE_DEVICES"
-exec /scratch/ab12/venv/bin/python -m dask_cuda.cli --no-dashboard \
+exec /scratch/ab12/venv/bin/python -m dask_cuda.cli --no-dashboard --dashboard-address 127.0.0.1:0 \
     --scheduler-file /scratch/ab12/runs/20261120-101500-x7k2q1/scheduler.json \
     --tls-ca-file /scratch/ab12/runs/20261120-101500-x7k2q1/tls/ca.pem \
     --tls-cert /scratch/ab12/runs/20261120-101500-x7k2q1/tls/cert.pem \

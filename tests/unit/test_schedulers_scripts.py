@@ -103,6 +103,7 @@ def test_a_cpu_worker_starts_a_process_for_each_core(tmp_path: Path) -> None:
         f"--scheduler-file {tmp_path}/scheduler.json",
         f"--tls-key {tmp_path}/tls/key.pem",
         "--no-dashboard",
+        "--dashboard-address 127.0.0.1:0",
         "--local-directory /tmp",
     ):
         assert f" {option} " in words
