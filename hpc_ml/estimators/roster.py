@@ -1,9 +1,9 @@
-"""Which workers there are, asked for without waiting for the answer."""
+"""Which workers there are, asked for without waiting long for the answer."""
 
 import asyncio
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _ASK_EVERY_S = 1.0
 _ASK_EVERY_WHEN_EMPTY_S = 0.1
+_FIRST_ANSWER_S = 0.1
 
 
 class Roster:
@@ -25,12 +26,12 @@ class Roster:
 
     def threads(self) -> Mapping[str, int]:
         """Return the number of threads by worker."""
-        if self._asked is not None and self._asked.done():
-            self._hear(self._asked)
-            self._asked = None
         pause_s = _ASK_EVERY_S if self._threads else _ASK_EVERY_WHEN_EMPTY_S
         if self._asked is None and time.monotonic() - self._asked_s >= pause_s:
             self._ask()
+        if self._asked is not None and self._asked.done():
+            self._hear(self._asked)
+            self._asked = None
         return self._threads
 
     def _ask(self) -> None:
@@ -38,6 +39,9 @@ class Roster:
         self._asked = asyncio.run_coroutine_threadsafe(
             self._client.scheduler.ncores(), self._client.loop.asyncio_loop
         )
+        if not self._threads:
+            # Nothing can be sent before the first answer.
+            wait([self._asked], timeout=_FIRST_ANSWER_S)
 
     def _hear(self, answer: "Future[Any]") -> None:
         # Of a scheduler that does not answer the futures and the checkpoint will tell.
