@@ -1,20 +1,10 @@
 """Two worker processes of one thread each, shared by all tests of this folder."""
 
-import logging
 from collections.abc import Iterator
 
 import pytest
 from distributed import Client, LocalCluster
-
-
-def start_cluster(**options: object) -> LocalCluster:
-    return LocalCluster(
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address=":0",
-        silence_logs=logging.CRITICAL,
-        **options,
-    )
+from worker_processes import start_cluster
 
 
 @pytest.fixture(scope="session")

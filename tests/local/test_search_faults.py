@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import dask
 import numpy as np
 import pytest
-from conftest import start_cluster
 from cv_results import assert_same_best, assert_same_results
 from distributed import Client
 from notebook import Moody, Notebook
@@ -17,6 +16,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from worker_processes import start_cluster
 
 from hpc_ml.errors import BadJob, Stopped, TaskFailed
 from hpc_ml.estimators import GridSearchCV, HalvingGridSearchCV, surroundings
