@@ -1,7 +1,10 @@
 """Workers that are batch jobs: dask-jobqueue submits the script that we rendered."""
 
 import logging
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hpc_ml.clusters.base import Cluster, ClusterRequest, Workers
@@ -23,6 +26,16 @@ _LOOK_EVERY_S = 0.2
 _END_LIMIT_S = 30
 # Workers end by themselves when their scheduler closes; a cancelled job looks like a mishap.
 _GRACE_S = 4
+
+
+@contextmanager
+def _own_interrupt_handler() -> Iterator[None]:
+    """Keep our handler of Ctrl-C: dask_jobqueue.runner takes SIGINT over when it is imported."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 class JobWorkers(Cluster):
@@ -62,7 +75,8 @@ class JobWorkers(Cluster):
         )
 
     def _start_scheduler(self, security: "Security") -> "JobQueueCluster":
-        from hpc_ml.clusters.jobqueue import make_cluster
+        with _own_interrupt_handler():
+            from hpc_ml.clusters.jobqueue import make_cluster
 
         assert self._request.profile is not None
         try:
