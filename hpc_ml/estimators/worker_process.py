@@ -57,8 +57,8 @@ def _native_threads(recipe: Recipe) -> int:
     """One in a process of the workers' own; in the controller's, what its threads leave free."""
     if not recipe.at_home:
         return 1
-    from distributed import get_worker
     from dask.system import CPU_COUNT
+    from distributed import get_worker
 
     return max(1, CPU_COUNT // get_worker().state.nthreads)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cv_results import assert_same_best, assert_same_results
 from distributed import Client
-from notebook import Moody, Notebook
+from moody import Moody, Notebook
 from sklearn import model_selection
 from sklearn.datasets import make_classification
 from sklearn.linear_model import SGDClassifier
