@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 _TICK_S = 0.1
 _TELL_AFTER_S = 10.0
-_MORE_MEMORY = (
-    "see the workers' logs; most often they need more --memory, or fewer --cores share it"
-)
+MORE_MEMORY = "see the workers' logs; most often they need more --memory, or fewer --cores share it"
 
 
 class DiedError(Exception):
@@ -48,6 +46,7 @@ class Engine:
         self._checkpoint = checkpoint
         self._answers: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._held: set[Future] = set()
+        self._embedded: set[str] = set()
         self._checked_s = float("-inf")
         self._told_empty = False
         self.roster = Roster(client)
@@ -74,6 +73,7 @@ class Engine:
         with dask.config.set(threshold):
             future = self._client.submit(_keep, value, key=f"{name}-{uuid.uuid4()}", pure=False)
         self._held.add(future)
+        self._embedded.add(future.key)
         return future
 
     def release(self, future: "Future") -> None:
@@ -134,9 +134,9 @@ class Engine:
         if not isinstance(error, KilledWorker):
             return error
         times = error.allowed_failures + 1
-        if error.task == self._resident.key:
+        if error.task in self._embedded:
             return TaskFailed(
-                f"the worker that took the training data died, {times} times", hint=_MORE_MEMORY
+                f"the worker that took the training data died, {times} times", hint=MORE_MEMORY
             )
         return DiedError(times)
 
@@ -157,7 +157,7 @@ class Engine:
         except DiedError as died:
             raise TaskFailed(
                 f"the worker that fitted the best candidate on all rows died, {died.times} times",
-                hint=_MORE_MEMORY,
+                hint=MORE_MEMORY,
             ) from None
 
     def _check(self) -> None:

@@ -15,7 +15,7 @@ from sklearn.model_selection._validation import (
 )
 
 from hpc_ml.errors import TaskFailed
-from hpc_ml.estimators.engine import Engine
+from hpc_ml.estimators.engine import MORE_MEMORY, Engine
 from hpc_ml.estimators.outcomes import (
     Record,
     is_finished,
@@ -126,7 +126,8 @@ class Evaluation:
 
         waiting = [unit for unit in units if unit.key not in records]
         if waiting:
-            Round(self._engine, waiting, Folds(folds), finish, self._bury).run()
+            survived = bool(records or self.records)
+            Round(self._engine, waiting, Folds(folds), finish, self._bury, survived).run()
         for unit in units:
             row = len(self._candidates) + unit.candidate
             self._search.failures_ += list_failures(row, unit.fold, records[unit.key])
@@ -155,7 +156,7 @@ class Evaluation:
             raise TaskFailed(
                 f"candidate {unit.candidate} on fold {unit.fold}: {reason}",
                 where=str(dict(unit.parameters)),
-                hint="see the workers' logs; most often they need more --memory",
+                hint=MORE_MEMORY,
             )
         metrics = list(scorer._scorers) if isinstance(scorer, _MultimetricScorer) else None
         return make_failure(reason, error_score, metrics, unit.of)

@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from hpc_ml.errors import TaskFailed
 from hpc_ml.estimators.backlog import Backlog
-from hpc_ml.estimators.engine import DiedError, Engine
+from hpc_ml.estimators.engine import MORE_MEMORY, DiedError, Engine
 from hpc_ml.estimators.outcomes import Record
 from hpc_ml.estimators.recipe import pack
 from hpc_ml.estimators.units import Batch, Folds, Unit, run_batch
@@ -19,6 +20,7 @@ _BATCH_LIMIT_S = 1.0
 _LONG_BATCH_S = 2.0
 _FIRST_BATCH = 4
 _NEWEST_SHARE = 0.3
+_HOPELESS_BATCHES = 6
 
 
 class Pace:
@@ -64,6 +66,8 @@ class Round:
         Hears each fit and its record as soon as it is known.
     bury : callable
         Gets a fit that took its worker down, even alone, and why; returns its record.
+    survived : bool
+        Whether any fit of the search has been finished before.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class Round:
         folds: Folds,
         finish: Callable[[Unit, Record], None],
         bury: Callable[[Unit, str], Record],
+        survived: bool,
     ) -> None:
         self._engine = engine
         self._folds = engine.embed("folds", folds)
@@ -82,6 +87,8 @@ class Round:
         self._pace = Pace()
         self._sent: dict[Future, tuple[str, list[Unit]]] = {}
         self._suspects: list[Unit] = []
+        self._survived = survived
+        self._deaths = 0
 
     def run(self) -> None:
         """Return when every fit is finished. Raises what a fit may not survive."""
@@ -118,6 +125,7 @@ class Round:
         except DiedError as died:
             self._suspect(units, died)
             return
+        self._survived = True
         self._pace.learn(batch)
         left = []
         for unit in units:
@@ -130,6 +138,14 @@ class Round:
         self._backlog.put_back(left)
 
     def _suspect(self, units: list[Unit], died: DiedError) -> None:
+        self._deaths += 1
+        hopeless = max(_HOPELESS_BATCHES, 2 * len(self._engine.roster.threads()))
+        if not self._survived and self._deaths >= hopeless:
+            raise TaskFailed(
+                f"no fit has been finished, and {self._deaths} batches of them took down each "
+                f"worker that tried, {died.times} times",
+                hint=MORE_MEMORY,
+            )
         if self._suspects[:1] == units:
             reason = f"its worker died {died.times} times while it ran alone"
             self._settle(units[0], self._bury(units[0], reason))

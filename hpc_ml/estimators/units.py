@@ -19,7 +19,7 @@ from hpc_ml.estimators.sharing import Fold, fit_sharing
 from hpc_ml.estimators.worker_process import Heard, listening, settings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Unit:
     """One candidate on one fold.
 

@@ -271,6 +271,15 @@ def test_worker_killer_under_error_score_raise(frail_client):
         search.fit(X, y)
 
 
+def test_search_gives_up_when_every_fit_kills_its_worker(frail_client):
+    notebook = Notebook()
+    search = GridSearchCV(Moody("deadly"), {"level": list(range(100))}, cv=2)
+    hopeless = pytest.raises(TaskFailed, match=r"no fit .* 6 batches .*--memory")
+    with hopeless, surroundings(frail_client, notebook):
+        search.fit(X, y)
+    assert notebook.recorded == []
+
+
 def test_worker_lost_in_the_middle_costs_nothing_but_time(cluster, client):
     """The data are made again by the scheduler when the worker that had them goes."""
     grid = {"alpha": list(np.logspace(-6, -1, 60)), "max_iter": [300]}
