@@ -2,9 +2,12 @@
 
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import LIMIT_S
 
 CLUSTER = Path(__file__).parent.parent / "cluster"
 SITES = {"slurm": CLUSTER / "testslurm.yaml", "pbs": CLUSTER / "testtorque.yaml"}
@@ -37,3 +40,11 @@ def ask(*words: str) -> str:
 def queued_jobs() -> list[str]:
     """Return the ids of all jobs that wait or run."""
     return ask("squeue", "-h", "-o", "%i", "-t", "PENDING,RUNNING,CONFIGURING").split()
+
+
+def await_empty_queue() -> None:
+    """Return when no job waits or runs any more."""
+    deadline_s = time.monotonic() + LIMIT_S
+    while left := queued_jobs():
+        assert time.monotonic() < deadline_s, left
+        time.sleep(0.2)
