@@ -87,9 +87,12 @@ def _work(folder: RunFolder, job: Job, run: LiveRun) -> None:
         folder.tell_event("running", workers=cluster.workers().have)
         result = _run_task(cluster, job, run)
         write_json(folder.layout.metrics_file, dict(result.metrics))
-    finally:
+    except BaseException:
         run.unwatch()
-        cluster.close()
+        cluster.close(at_once=True)
+        raise
+    run.unwatch()
+    cluster.close()
     state, code = (
         (RunState.PARTIAL, ExitCode.PARTIAL)
         if result.partial

@@ -53,7 +53,7 @@ class AttachedWorkers(Cluster):
     def workers(self) -> Workers:
         return Workers(self._have, self._have)
 
-    def close(self) -> None:
+    def close(self, *, at_once: bool = False) -> None:
         if self._connected:
             self._connected = False
             self.client.close(timeout=5)

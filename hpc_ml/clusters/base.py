@@ -79,5 +79,8 @@ class Cluster(ABC):
         """Return how many workers there are and shall be."""
 
     @abstractmethod
-    def close(self) -> None:
-        """End every worker and job, and make sure of it; harmless when repeated."""
+    def close(self, *, at_once: bool = False) -> None:
+        """End every worker and job, and make sure of it; harmless when repeated.
+
+        Unless `at_once`, workers may take some seconds to end by themselves.
+        """

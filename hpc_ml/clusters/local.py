@@ -95,7 +95,7 @@ class LocalWorkers(Cluster):
         have = len(self._cluster.scheduler.workers) if self._cluster is not None else 0
         return Workers(have, self._want)
 
-    def close(self) -> None:
+    def close(self, *, at_once: bool = False) -> None:
         if self._cluster is not None:
             cluster, self._cluster = self._cluster, None
             self.client.close(timeout=5)
