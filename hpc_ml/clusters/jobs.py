@@ -117,11 +117,13 @@ class JobWorkers(Cluster):
     def close(self, *, at_once: bool = False) -> None:
         self._watch.stop()
         if self._cluster is not None:
+            from distributed.utils import silence_logging_cmgr
+
             cluster, self._cluster = self._cluster, None
             self.client.close(timeout=5)
             # What the closing scheduler logs of workers that it loses now is no news to the user.
-            logging.getLogger("distributed").setLevel(logging.CRITICAL)
-            cluster.close(timeout=20)
+            with silence_logging_cmgr(logging.CRITICAL):
+                cluster.close(timeout=20)
         end_jobs(
             self._scheduler,
             self._watch.job_ids(),
