@@ -95,11 +95,16 @@ def _build_splitter(cv: int | Mapping[str, Mapping[str, Any]], seed: int) -> Any
     from sklearn import model_selection
 
     word, arguments = next(iter(cv.items()))
-    known = [name for name in model_selection.__all__ if hasattr(_class(name), "split")]
+    # Not by getattr: scikit-learn raises for the names of its experimental searches.
+    known = {
+        name: found
+        for name, found in vars(model_selection).items()
+        if isinstance(found, type) and hasattr(found, "split") and name[0].isupper()
+    }
     if word not in known:
         raise BadJob(f"cv: there is no splitter {word!r}", hint=nearest(word, known))
     try:
-        splitter = _class(word)(**arguments)
+        splitter = known[word](**arguments)
     except (TypeError, ValueError) as error:
         raise BadJob(f"cv: {word}: {error}") from error
     # A KFold that does not shuffle refuses a random_state.
@@ -107,12 +112,6 @@ def _build_splitter(cv: int | Mapping[str, Mapping[str, Any]], seed: int) -> Any
     if shuffles and hasattr(splitter, "random_state") and splitter.random_state is None:
         splitter.random_state = seed
     return splitter
-
-
-def _class(name: str) -> Any:
-    from sklearn import model_selection
-
-    return getattr(model_selection, name, None)
 
 
 def check_search(search: Any, settings: "Settings", summary: "DataSummary") -> None:
