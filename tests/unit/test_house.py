@@ -12,7 +12,7 @@ PACKAGE = ROOT / "hpc_ml"
 
 # From the top down; a module imports from its own floor and those below it.
 FLOORS = (
-    ("__main__",), ("cli",), ("api",), ("controller", "live_run", "signals"), ("tasks",),
+    ("__main__",), ("cli",), ("api",), ("job_layers", "new_run"), ("controller", "live_run", "signals"), ("tasks",),
     ("clusters",), ("estimators",), ("schedulers",), ("data",), ("runs",), ("sites",), ("spec",),
     ("errors", "version"),
 )  # fmt: skip
