@@ -166,7 +166,7 @@ def resume(
     stored = job_file_layer(folder.layout.job_file)
     given = [stored, *([flags] if flags is not None else [])]
     layers = [*site_layers(given), *given]
-    job = resolve_layers(layers, registry.settings_class(record.task)).job
+    job = make_absolute(resolve_layers(layers, registry.settings_class(record.task)).job)
     if check(job).digest != record.data_digest:
         raise BadRun(
             f"the data of run {folder.run_id} have changed since it began",
