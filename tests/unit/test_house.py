@@ -13,8 +13,8 @@ PACKAGE = ROOT / "hpc_ml"
 # From the top down; a module imports from its own floor and those below it.
 FLOORS = (
     ("__main__",), ("cli",), ("api",), ("job_layers", "new_run"),
-    ("controller", "live_run", "signals"), ("tasks",), ("clusters",), ("estimators",), ("schedulers",), ("data",), ("runs",), ("sites",), ("spec",),
-    ("errors", "version"),
+    ("controller", "live_run", "signals"), ("tasks",), ("clusters",), ("estimators",),
+    ("schedulers",), ("data",), ("runs",), ("sites",), ("spec",), ("errors", "version"),
 )  # fmt: skip
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 
