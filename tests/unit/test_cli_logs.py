@@ -91,7 +91,7 @@ def test_following_shows_each_line_once_until_the_run_ends(make_run):
     run.update(state="completed")
     out, err = follower.communicate()
     lines = [line for line in "".join([*shown, out]).splitlines() if line and "==>" not in line]
-    # Each file is told in its order; which of two files comes first depends on when it is looked at.
+    # Each file is told in its order; which of two comes first depends on when it is looked at.
     of_worker = [line for line in lines if "wor" in line]
     assert [line for line in lines if line not in of_worker] == ["begun", "half", "more"]
     assert of_worker == ["worker is here", "last words"]

@@ -41,7 +41,8 @@ def test_the_help_names_every_command_with_what_it_does():
     output = CliRunner().invoke(cli, ["--help"]).stdout
     rows = [row for row in output.split("Commands:")[1].splitlines() if row[2:3].strip()]
     words = [row.split(maxsplit=1) for row in rows]
-    assert [word[0] for word in words] == ["run", "submit", "status", "logs", "cancel", "results"]
+    verbs = ["run", "submit", "resume", "status", "logs", "cancel", "results"]
+    assert [word[0] for word in words] == verbs
     assert all(len(word) == 2 for word in words)
 
 
@@ -65,7 +66,7 @@ def test_the_version():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["rnu"], "there is no command 'rnu'; did you mean 'run'? known: run, submit, status"),
+        (["rnu"], "there is no command 'rnu'; did you mean 'run'? known: run, submit, resume"),
         (["run", "grdsearch"], "there is no task 'grdsearch'; did you mean 'gridsearch'? known: "),
         (["submit", "x"], "there is no task 'x'; known: "),
         (["--nope"], "no such option '--nope'; see `hpc-ml --help`"),
