@@ -1,9 +1,11 @@
 """One search's side of the Dask client: what it has on the workers, and what they are doing."""
 
+import asyncio
 import queue
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import wait
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -114,21 +116,26 @@ class Engine:
             self.release(future)
 
     def _wait(self, future: "Future") -> Any:
-        while True:
-            try:
-                if future.status == "error":
-                    break
-                return future.result(timeout=_TICK_S)
-            except TimeoutError:
-                # The worker that had the result left; another one makes it again.
-                self._check()
-            except KilledWorker:
-                break
-            except Exception:
-                if future.status in ("cancelled", "lost"):
-                    self._raise_lost()
-                raise
-        raise self._translate(future.exception())
+        if future.status == "error":
+            raise self._translate(future.exception())
+        # Asked for once: a gather that a timeout cuts off begins anew, so that a large answer
+        # would never come, and the client goes on to share the one that was cut off.
+        answer = asyncio.run_coroutine_threadsafe(
+            self._gather(future), self._client.loop.asyncio_loop
+        )
+        while not wait([answer], timeout=_TICK_S).done:
+            self._check()
+        try:
+            return answer.result()
+        except KilledWorker as died:
+            raise self._translate(died) from None
+        except Exception:
+            if future.status in ("cancelled", "lost"):
+                self._raise_lost()
+            raise
+
+    async def _gather(self, future: "Future") -> Any:
+        return await self._client.gather(future, asynchronous=True)
 
     def _translate(self, error: Exception) -> Exception:
         if not isinstance(error, KilledWorker):

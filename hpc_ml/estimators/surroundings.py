@@ -4,6 +4,7 @@ They are surroundings and not constructor parameters because scikit-learn's `clo
 parameters, and neither a client nor an open file can be copied.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -33,7 +34,7 @@ class Checkpoint(Protocol):
 
 
 class NoCheckpoint:
-    """The checkpoint of a notebook: keeps nothing, never stops."""
+    """The checkpoint of a notebook: keeps nothing, never stops, and tells by warnings."""
 
     def finished(self) -> Mapping[str, Any]:
         return {}
@@ -45,7 +46,7 @@ class NoCheckpoint:
         pass
 
     def tell(self, message: str) -> None:
-        pass
+        warnings.warn(message, stacklevel=3)
 
     def check(self) -> None:
         pass

@@ -1,11 +1,14 @@
 """Each search gives what scikit-learn's gives, in every number but the times."""
 
+import re
+import warnings
 from copy import deepcopy
 
 import numpy as np
 import pandas as pd
 import pytest
 from cv_results import assert_same_best, assert_same_results
+from moody import Notebook
 from scipy import sparse, stats
 from sklearn import model_selection
 from sklearn.compose import make_column_transformer
@@ -117,6 +120,21 @@ def test_pipelines_with_shared_steps(table, steps, grid):
         "GridSearchCV", make_pipeline(*steps), grid, cv=3, return_train_score=True, X=X, y=y
     )
     np.testing.assert_array_equal(ours.predict(X.copy()), theirs.predict(X.copy()))
+
+
+def test_a_shared_step_is_fitted_once_for_each_fold_and_worker(client, table):
+    X, y = table
+    constant = np.hstack([X, np.ones((len(X), 1))])
+    pipeline = make_pipeline(SelectKBest(f_classif, k=4), SVC())
+    notebook = Notebook()
+    search = estimators.GridSearchCV(pipeline, {"svc__C": list(range(1, 9))}, cv=3, refit=False)
+    with warnings.catch_warnings(), estimators.surroundings(client, notebook):
+        warnings.simplefilter("always")
+        search.fit(constant, y)
+    (told,) = (message for message in notebook.heard if "are constant" in message)
+    fits = int(re.search(r"\((\d+) times\)", told)[1])
+    assert 3 <= fits <= 6 < len(notebook.recorded) == 24
+    assert not client.futures
 
 
 def test_nothing_is_shared_where_chance_or_a_custom_scorer_looks(table):

@@ -197,6 +197,12 @@ def test_warnings_of_fits_are_told_once_with_their_count(client):
     assert notebook.heard == ["ConvergenceWarning (7 times): gap of 1.5 is wide"]
 
 
+@pytest.mark.usefixtures("client")
+def test_warnings_of_fits_are_warned_of_in_a_notebook():
+    heard = fit_hearing(GridSearchCV(Moody("worried"), {"level": [1, 2]}, cv=2))
+    assert heard == ["UserWarning: ConvergenceWarning (5 times): gap of 1.5 is wide"]
+
+
 def test_warnings_that_the_user_ignores_or_forbids(client):
     notebook = Notebook()
     with surroundings(client, notebook):
