@@ -87,6 +87,9 @@ class DistributedSearch(BaseSearchCV):
         self._check_input_parameters(X=X, y=y, split_params=split_params)
         self.n_splits_ = self._checked_cv_orig.get_n_splits(X, y, **split_params)
 
+    def _check_input_parameters(self, X: Any, y: Any, split_params: Mapping[str, Any]) -> None:
+        """Check nothing; halving has more to say. scikit-learn 1.8 has no such default."""
+
     def _make_recipe(self, scorers: Any, routed: Any) -> Recipe:
         return Recipe(
             estimator=clone(self.estimator),
