@@ -1,6 +1,12 @@
 """What two searches must have in common for a user to call their results the same."""
 
+from copy import deepcopy
+
 import numpy as np
+from sklearn import model_selection
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+
+from hpc_ml import estimators
 
 
 def assert_same_results(ours, theirs):
@@ -29,3 +35,14 @@ def assert_same_best(ours, theirs):
         assert getattr(ours, name, None) == getattr(theirs, name, None), name
     assert str(getattr(ours, "best_params_", None)) == str(getattr(theirs, "best_params_", None))
     assert hasattr(ours, "best_estimator_") == hasattr(theirs, "best_estimator_")
+
+
+def fit_both(name, estimator, *args, fit_params=None, X, y=None, **kwargs):
+    """Return our search and scikit-learn's, fitted on the same."""
+    searches = []
+    for module in (estimators, model_selection):
+        search = getattr(module, name)(estimator, *args, **kwargs)
+        searches.append(search.fit(deepcopy(X), y, **(fit_params or {})))
+    assert_same_results(*searches)
+    assert_same_best(*searches)
+    return searches

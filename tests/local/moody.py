@@ -1,4 +1,4 @@
-"""A checkpoint in a dict, and an estimator that goes wrong on purpose."""
+"""A checkpoint in a dict, an estimator that goes wrong on purpose, and an ear for warnings."""
 
 import os
 import time
@@ -73,3 +73,11 @@ class Moody(ClassifierMixin, BaseEstimator):
         if self.mood == "blind":
             raise RuntimeError("cannot see")
         return [self.classes_[self.level % len(self.classes_)]] * len(X)
+
+
+def fit_hearing(search, X, y):
+    """Fit and return the warnings, as 'category: text'."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        search.fit(X, y)
+    return [f"{one.category.__name__}: {str(one.message).strip()}" for one in heard]
