@@ -153,6 +153,8 @@ def check(job: "Job[Settings]", summary: "DataSummary") -> None:
 
 def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun) -> TaskResult:
     """Search, refit, score the held-out rows; leave cv_results.csv and the model."""
+    import dask
+
     from hpc_ml.estimators import surroundings
     from hpc_ml.tasks.held_out import TrainingRows, measure_rows, score_rows, wait_for
     from hpc_ml.tasks.models import join_preparation, save_model
@@ -168,7 +170,9 @@ def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun
         return TaskResult(metrics)
     run.tell("scoring the best candidate")
     model = search.best_estimator_
-    scored = client.submit(score_rows, model, source, settings.scoring, pure=False)
+    # A large model is no mistake: Dask warns of what it takes for data inside a graph.
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 PiB"}):
+        scored = client.submit(score_rows, model, source, settings.scoring, pure=False)
     scores, preparation = wait_for([scored], run)
     metrics |= scores
     facts = {"task": "gridsearch", "parameters": metrics["best_params"], "metrics": metrics}
