@@ -17,7 +17,7 @@ Kind = Literal["numeric", "category", "text", "boolean", "target"]
 _TARGET_NAMES = ("target", "label", "class", "y")
 # How pandas writes an index that has no name.
 _INDEX = re.compile(r"__index_level_\d+__|Unnamed: 0|")
-_LEAVE_OUT = "leave it out by naming the others in data.columns"
+_LEAVE_OUT = "leave it out by naming the others with --columns (data.columns)"
 
 
 @dataclass(frozen=True)
