@@ -1,5 +1,6 @@
 """Workers of a Dask cluster that exists already; it is used and left running."""
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -29,10 +30,12 @@ class AttachedWorkers(Cluster):
         address = self._request.job.on
         try:
             # Certificates for tls:// are those of Dask's own configuration (distributed.comm.tls).
+            greet(address)
             self.client = Client(address, timeout=_CONNECT_LIMIT_S, set_as_default=False)
         except (OSError, TimeoutError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split()) or f"not within {_CONNECT_LIMIT_S} s"
             raise NoCluster(
-                f"no Dask scheduler answers: {' '.join(str(error).split())}",
+                f"no Dask scheduler answers: {reason}",
                 where=address,
                 hint="check host and port, and for tls:// distributed.comm.tls in Dask's "
                 "configuration",
@@ -57,3 +60,21 @@ class AttachedWorkers(Cluster):
         if self._connected:
             self._connected = False
             self.client.close(timeout=5)
+
+
+def greet(address: str, *, limit_s: float = _CONNECT_LIMIT_S) -> None:
+    """Let a Dask scheduler answer once.
+
+    A client waits for ever for what accepts its connection and says nothing. Raises OSError
+    (TimeoutError is one), and TypeError where TLS is not configured.
+    """
+    from distributed.core import rpc
+    from distributed.security import Security
+    from distributed.utils import LoopRunner
+
+    async def ask() -> None:
+        connection = Security().get_connection_args("client")
+        async with rpc(address, connection_args=connection, timeout=limit_s) as scheduler:
+            await asyncio.wait_for(scheduler.identity(n_workers=0), limit_s)
+
+    LoopRunner(asynchronous=False).run_sync(ask)

@@ -2,8 +2,12 @@
 
 import logging
 import shutil
+import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.clusters.base import HTTP_ADDRESS, HTTP_CONFIG, Cluster, ClusterRequest, Workers
@@ -17,6 +21,21 @@ if TYPE_CHECKING:
 _NVIDIA_SMI_LIMIT_S = 20
 # A worker process that dies is started again by its nanny within seconds.
 _RESTART_LIMIT_S = 30
+
+
+@contextmanager
+def _interrupts_kept_from_children() -> Iterator[None]:
+    """Block Ctrl-C in this thread, and so in those it starts and in their processes.
+
+    A terminal sends it to every process of the run; the controller alone ends the workers.
+    """
+    # Started here, since it unblocks the signal in the thread that starts it.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class LocalWorkers(Cluster):
@@ -33,12 +52,15 @@ class LocalWorkers(Cluster):
         import dask
         from distributed import Client
 
+        from hpc_ml.clusters.worker_output import PrintToStderr
+
         gpus = self._claim_gpus()
         security = create_keys(self._request.layout)
-        with dask.config.set(HTTP_CONFIG):
+        with dask.config.set(HTTP_CONFIG), _interrupts_kept_from_children():
             self._cluster = self._start(security, gpus)
         self._want = len(self._cluster.worker_spec)
         self.client = Client(self._cluster, security=security, set_as_default=False)
+        self.client.register_plugin(PrintToStderr())
         self._last_seen_s = time.monotonic()
 
     def _claim_gpus(self) -> int:
@@ -96,11 +118,13 @@ class LocalWorkers(Cluster):
         return Workers(have, self._want)
 
     def close(self, *, at_once: bool = False) -> None:
-        if self._cluster is not None:
-            cluster, self._cluster = self._cluster, None
-            self.client.close(timeout=5)
-            cluster.close(timeout=10)
-        remove_keys(self._request.layout)
+        cluster, self._cluster = self._cluster, None
+        try:
+            if cluster is not None:
+                self.client.close(timeout=5)
+                cluster.close(timeout=10)
+        finally:  # a second Ctrl-C may end the closing
+            remove_keys(self._request.layout)
 
 
 def count_gpus() -> int:
