@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
-from hpc_ml.errors import TaskFailed
+from hpc_ml.errors import HpcMlError, TaskFailed
 from hpc_ml.spec.model import SpecModel
 from hpc_ml.tasks.estimator_words import build_estimator
 from hpc_ml.tasks.registry import TaskResult, TaskRun
@@ -163,7 +163,12 @@ def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun
     search = build_search(settings, run.seed)
     measured = measure_rows(client, source, run)
     with surroundings(client, run):
-        search.fit(TrainingRows(source, measured.n_samples), measured.y)
+        try:
+            search.fit(TrainingRows(source, measured.n_samples), measured.y)
+        except HpcMlError:
+            raise
+        except Exception as error:
+            raise _explain_failure(search, error) from error
     write_table(run.cv_results_file, search.cv_results_)
     metrics = _search_metrics(search)
     if settings.refit is False:
@@ -184,6 +189,23 @@ def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun
         run.tell(str(error))
         return TaskResult(metrics, partial=True)
     return TaskResult(metrics)
+
+
+def _explain_failure(search: Any, error: Exception) -> TaskFailed:
+    """Return what ends the run in one line, of what scikit-learn says in many."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    if search.error_score == "raise":
+        return TaskFailed(
+            f"a fit failed: {reason}",
+            hint="leave error_score: raise out to go on with the other candidates",
+        )
+    fits = getattr(search, "failures_", [])
+    if fits and isinstance(error, ValueError) and str(error).lstrip().startswith("All the "):
+        return TaskFailed(
+            f"all fits failed, the first with {fits[0]['reason']}",
+            hint="check estimator, params and grid",
+        )
+    return TaskFailed(f"the search failed: {reason}", hint="run again with --debug")
 
 
 def _search_metrics(search: Any) -> dict[str, Any]:

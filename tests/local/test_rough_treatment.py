@@ -52,6 +52,22 @@ def test_what_an_estimator_prints_leaves_the_json_alone(hpc_ml: Command, tmp_pat
     assert "fitting" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("error_score", "said"), [("nan", "all fits failed, the first with"), ("raise", "a fit failed")]
+)
+def test_fits_that_all_fail_end_the_run_with_one_line(
+    hpc_ml: Command, error_score: str, said: str
+) -> None:
+    words = ["--data", "iris", "--estimator", "LogisticRegression", "--grid", "C=-1"]
+    done = hpc_ml("run", "gridsearch", *words, "--error-score", error_score, "--json")
+
+    assert done.returncode == 1
+    error = json.loads(done.stdout)["error"]
+    assert error.startswith(said)
+    assert "'C' parameter of LogisticRegression must be" in error
+    assert "\n" not in error
+
+
 @pytest.mark.parametrize("scheme", ["tcp", "tls"])
 def test_a_host_that_accepts_and_says_nothing_is_given_up(scheme: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute, pytest.raises((OSError, TypeError)):
