@@ -32,17 +32,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
 from hpc_ml import estimators
+from hpc_ml.schedulers.dask_settings import configuration
 
 CORES = 2
 FOLDS = 3
 BASE = "scikit-learn n_jobs=2"
-# What Dask measures of itself many times a second costs 5 % of two cores; all sides on Dask profit.
-CALM = {
-    "distributed.admin.system-monitor.interval": "2s",
-    "distributed.admin.tick.interval": "1s",
-    "distributed.worker.memory.monitor-interval": "500ms",
-    "distributed.worker.profile.enabled": False,
-}
 # Seconds of all fits of one candidate of the plain search, by which it is scaled.
 CANDIDATE_S = 0.35
 
@@ -173,7 +167,8 @@ def main() -> None:
     # dask-ml warns of what scikit-learn has deprecated; that is no part of the comparison.
     warnings.simplefilter("ignore")
     with (
-        dask.config.set(CALM),
+        # The settings of hpc-ml's own clusters; all sides on Dask profit.
+        dask.config.set(configuration()),
         LocalCluster(
             n_workers=CORES, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
         ) as cluster,

@@ -13,17 +13,10 @@ if TYPE_CHECKING:
 
     from hpc_ml.sites.profile import SiteProfile
 
-# Dask's HTTP servers cannot be left out, and know no TLS: they answer nothing, on loopback alone.
-HTTP_ADDRESS = "127.0.0.1:0"
-HTTP_CONFIG: dict[str, list[str]] = {
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
-}
-
 
 @dataclass(frozen=True)
 class Workers:
-    """How many worker processes there are and shall be, and why some are missing."""
+    """How many workers there are and shall be, and why some are missing."""
 
     have: int
     want: int

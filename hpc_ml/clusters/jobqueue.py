@@ -12,8 +12,8 @@ from dask_jobqueue.slurm import SLURMJob
 from distributed.core import Status
 from distributed.deploy.spec import ProcessInterface
 
-from hpc_ml.clusters.base import HTTP_ADDRESS, HTTP_CONFIG
 from hpc_ml.errors import NoCluster
+from hpc_ml.schedulers.dask_settings import HTTP_ADDRESS, configuration
 from hpc_ml.sites.profile import SiteProfile
 from hpc_ml.spec.resources import Resources
 
@@ -75,7 +75,7 @@ def make_cluster(
         {"submit_worker": staticmethod(submit)},
     )
     options: dict[str, Any] = {"interface": profile.interface} if profile.interface else {}
-    with dask.config.set(HTTP_CONFIG):
+    with dask.config.set(configuration()):
         return cluster_class(
             job_cls=job,
             cores=resources.cores,

@@ -109,25 +109,40 @@ class JobWorkers(Cluster):
         self._watch.check(have=self.workers().have)
 
     def workers(self) -> Workers:
-        resources = self._request.job.resources
-        have = len(self._cluster.scheduler.workers) if self._cluster is not None else 0
-        want = (resources.workers or 1) * (resources.gpus or resources.cores)
+        have = len(self._arrived_jobs())
+        want = self._request.job.resources.workers or 1
         return Workers(have, want, "" if have >= want else self._watch.reason())
 
-    def close(self, *, at_once: bool = False) -> None:
-        self._watch.stop()
-        if self._cluster is not None:
-            from distributed.utils import silence_logging_cmgr
+    def _arrived_jobs(self) -> set[str]:
+        """Return the jobs that have a process here: JOB, or JOB-0, JOB-1 where there are several."""
+        if self._cluster is None:
+            return set()
+        processes = list(self._cluster.scheduler.workers.values())
+        return {str(process.name).partition("-")[0] for process in processes}
 
-            cluster, self._cluster = self._cluster, None
-            self.client.close(timeout=5)
-            # What the closing scheduler logs of workers that it loses now is no news to the user.
-            with silence_logging_cmgr(logging.CRITICAL):
-                cluster.close(timeout=20)
-        end_jobs(
-            self._scheduler,
-            self._watch.job_ids(),
-            limit_s=_END_LIMIT_S,
-            grace_s=0 if at_once else _GRACE_S,
-        )
-        remove_keys(self._request.layout)
+    def close(self, *, at_once: bool = False) -> None:
+        try:
+            self._close_and_end_jobs(at_once)
+        finally:  # a second Ctrl-C may end the closing
+            remove_keys(self._request.layout)
+
+    def _close_and_end_jobs(self, at_once: bool) -> None:
+        grace_s = 0
+        try:
+            self._watch.stop()
+            self._close_scheduler()
+            grace_s = 0 if at_once else _GRACE_S
+        finally:
+            job_ids = self._watch.job_ids()
+            end_jobs(self._scheduler, job_ids, limit_s=_END_LIMIT_S, grace_s=grace_s)
+
+    def _close_scheduler(self) -> None:
+        if self._cluster is None:
+            return
+        from distributed.utils import silence_logging_cmgr
+
+        cluster, self._cluster = self._cluster, None
+        self.client.close(timeout=5)
+        # What the closing scheduler logs of workers that it loses now is no news to the user.
+        with silence_logging_cmgr(logging.CRITICAL):
+            cluster.close(timeout=20)

@@ -10,15 +10,18 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
-from hpc_ml.clusters.base import HTTP_ADDRESS, HTTP_CONFIG, Cluster, ClusterRequest, Workers
+from hpc_ml.clusters.base import Cluster, ClusterRequest, Workers
 from hpc_ml.clusters.tls import create_keys, remove_keys
 from hpc_ml.errors import NoCluster, WorkersLost
+from hpc_ml.schedulers.dask_settings import HTTP_ADDRESS, configuration
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
     from distributed.security import Security
 
 _NVIDIA_SMI_LIMIT_S = 20
+# Dask would close a nanny whose worker is being started again for longer than 15 s.
+_NANNIES = {"distributed.deploy.lost-worker-timeout": "1h"}
 # A worker process that dies is started again by its nanny within seconds.
 _RESTART_LIMIT_S = 30
 
@@ -56,9 +59,10 @@ class LocalWorkers(Cluster):
 
         gpus = self._claim_gpus()
         security = create_keys(self._request.layout)
-        with dask.config.set(HTTP_CONFIG), _interrupts_kept_from_children():
+        with dask.config.set(configuration() | _NANNIES), _interrupts_kept_from_children():
             self._cluster = self._start(security, gpus)
-        self._want = len(self._cluster.worker_spec)
+        resources = self._request.job.resources
+        self._want = len(self._cluster.worker_spec) // (resources.gpus or resources.cores)
         self.client = Client(self._cluster, security=security, set_as_default=False)
         self.client.register_plugin(PrintToStderr())
         self._last_seen_s = time.monotonic()
@@ -114,8 +118,9 @@ class LocalWorkers(Cluster):
             )
 
     def workers(self) -> Workers:
-        have = len(self._cluster.scheduler.workers) if self._cluster is not None else 0
-        return Workers(have, self._want)
+        processes = len(self._cluster.scheduler.workers) if self._cluster is not None else 0
+        resources = self._request.job.resources
+        return Workers(-(-processes // (resources.gpus or resources.cores)), self._want)
 
     def close(self, *, at_once: bool = False) -> None:
         cluster, self._cluster = self._cluster, None

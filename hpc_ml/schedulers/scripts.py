@@ -9,6 +9,7 @@ from typing import Any, Literal
 from hpc_ml.runs.layout import RunLayout
 from hpc_ml.schedulers import open_scheduler
 from hpc_ml.schedulers.base import BatchJob
+from hpc_ml.schedulers.dask_settings import HTTP_ADDRESS, exports
 from hpc_ml.schedulers.rendering import fill_template
 from hpc_ml.sites.profile import SiteProfile
 from hpc_ml.spec.job import Job
@@ -19,9 +20,7 @@ WARN_S = 120
 # system counts too, with a whole node's processes at it at once.
 DEATH_TIMEOUT_S = 120
 NO_GPU_EXIT_CODE = 69
-# A worker's HTTP server cannot be left out and knows no TLS: it answers nothing, on loopback alone.
-_SILENT_HTTP = "export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'"
-_HTTP_OPTIONS = "--no-dashboard --dashboard-address 127.0.0.1:0"
+_HTTP_OPTIONS = f"--no-dashboard --dashboard-address {HTTP_ADDRESS}"
 
 _PINNED = (
     "OMP_NUM_THREADS",
@@ -106,7 +105,7 @@ def _prepare(plan: Plan, *, threads: int) -> Iterator[str]:
 def _start_cpu_workers(plan: Plan) -> Iterator[str]:
     cores = plan.job.resources.cores
     yield from _prepare(plan, threads=1)
-    yield _SILENT_HTTP
+    yield exports()
     module = f"distributed.cli.dask_worker --nworkers {cores}"
     yield f"exec {_worker_command(plan, module, open_scheduler(plan.profile).job_id_word, cores)}"
 
@@ -114,7 +113,7 @@ def _start_cpu_workers(plan: Plan) -> Iterator[str]:
 def _start_gpu_workers(plan: Plan) -> Iterator[str]:
     resources, job_id = plan.job.resources, open_scheduler(plan.profile).job_id_word
     yield from _prepare(plan, threads=max(1, resources.cores // resources.gpus))
-    yield _SILENT_HTTP
+    yield exports()
     yield from _find_gpus(plan.profile, resources.gpus)
     yield f'echo "hpc-ml: GPU ${plan.profile.gpu_variable}"'
     # dask-cuda drives NVIDIA's GPUs alone.

@@ -15,7 +15,12 @@ umask 077
 exec >/scratch/ab12/runs/20261120-101500-x7k2q1/logs/worker-"${PBS_JOBID}".log 2>&1
 cd /scratch/ab12/runs/20261120-101500-x7k2q1
 export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1
-export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'
+export DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES='[]' \
+    DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]' \
+    DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL=2s \
+    DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL=1s \
+    DASK_DISTRIBUTED__WORKER__MEMORY__MONITOR_INTERVAL=500ms \
+    DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False
 exec /scratch/ab12/venv/bin/python -m distributed.cli.dask_worker --nworkers 32 --no-dashboard --dashboard-address 127.0.0.1:0 \
     --scheduler-file /scratch/ab12/runs/20261120-101500-x7k2q1/scheduler.json \
     --tls-ca-file /scratch/ab12/runs/20261120-101500-x7k2q1/tls/ca.pem \
