@@ -114,7 +114,7 @@ class JobWorkers(Cluster):
         return Workers(have, want, "" if have >= want else self._watch.reason())
 
     def _arrived_jobs(self) -> set[str]:
-        """Return the jobs that have a process here: JOB, or JOB-0, JOB-1 where there are several."""
+        """Return the jobs that have a process here, named JOB, or JOB-0, JOB-1 of several."""
         if self._cluster is None:
             return set()
         processes = list(self._cluster.scheduler.workers.values())

@@ -15,7 +15,9 @@ class Resources(SpecModel):
         description="workers: batch jobs on a scheduler, processes on this machine "
         "(default: the site's, or what this machine has cores for)",
     )
-    cores: PositiveInt = Field(1, description="cores of a worker; each runs one process")
+    cores: PositiveInt = Field(
+        1, description="cores of a worker; each runs one process (default: the site's, else 1)"
+    )
     memory: Memory | None = Field(
         None, description="memory of a worker, GiB unless a unit is given"
     )
