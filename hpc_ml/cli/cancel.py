@@ -12,6 +12,7 @@ import click
 
 from hpc_ml.cli.job_reports import list_jobs, open_run_scheduler
 from hpc_ml.cli.options import debug_option, runs_option
+from hpc_ml.clusters.tls import remove_keys
 from hpc_ml.errors import ExitCode, HpcMlError, NoCluster
 from hpc_ml.runs.cancellation import request_cancel
 from hpc_ml.runs.folder import RunFolder
@@ -58,6 +59,7 @@ def cancel_run(folder: RunFolder) -> str:
     _stop_controller(folder, record)
     gone = _end_jobs(folder, folder.read_record())
     _check_process(folder, record)
+    remove_keys(folder.layout)  # those that a killed controller left
     state = _record_end(folder)
     return f"run {folder.run_id} is {state}{gone}"
 

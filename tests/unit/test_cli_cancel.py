@@ -88,10 +88,12 @@ def test_a_controller_that_does_not_end_is_named(make_run, type_words, start, im
 
 def test_a_dead_controller_leaves_a_cancelled_run(make_run, type_words, start):
     run = make_run(state="running")
+    run.layout.tls.mkdir()
     process = start(run, IS_DEAF)
     process.kill()
     process.wait()
     assert type_words("cancel", "last")[0] == 0
+    assert not run.layout.tls.exists()
     record = run.read_record()
     assert (record.state, record.exit_code) == (RunState.CANCELLED, 130)
     assert record.ended_at is not None
