@@ -146,9 +146,9 @@ def source(job: "Job[Settings]") -> "DataSource":
 
 def check(job: "Job[Settings]", summary: "DataSummary") -> None:
     """Raise BadJob for what estimator, grid, splitter, scorers and classes already rule out."""
-    from hpc_ml.tasks.search_words import build_search, check_search
+    from hpc_ml.tasks.search_words import check_search
 
-    check_search(build_search(job.settings, job.seed), job.settings, summary)
+    check_search(job.settings, job.seed, summary)
 
 
 def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun) -> TaskResult:

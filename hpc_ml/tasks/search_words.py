@@ -1,6 +1,7 @@
 """The settings of a search turned into the search estimator, and checked against the data."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.errors import BadJob
@@ -14,41 +15,52 @@ if TYPE_CHECKING:
 _DISTRIBUTIONS = ("uniform", "loguniform", "randint", "norm", "expon")
 
 
-def build_search(settings: "Settings", seed: int) -> Any:
-    """Return the unfitted search that the settings word. Raises BadJob."""
-    from hpc_ml import estimators
+@dataclass(frozen=True)
+class SearchWords:
+    """What a search is made from: read and checked, before anything of Dask is imported."""
 
+    estimator: Any
+    space: Any
+    options: Mapping[str, Any]
+
+
+def read_search(settings: "Settings", seed: int) -> SearchWords:
+    """Return what the settings word. Raises BadJob."""
     estimator = build_estimator(settings.estimator, settings.params, seed)
     grids = settings.grid if isinstance(settings.grid, tuple) else (settings.grid,)
     for grid in grids:
         check_parameters(estimator, grid, "grid")
     space = [_read_grid(grid, settings.search) for grid in grids]
-    one_or_all = space[0] if len(space) == 1 else space
-    common = {
-        "scoring": list(settings.scoring) if isinstance(settings.scoring, tuple)
-        else settings.scoring,
+    scoring = settings.scoring
+    options = {
+        "scoring": list(scoring) if isinstance(scoring, tuple) else scoring,
         "refit": settings.refit,
         "cv": _build_splitter(settings.cv, seed),
         "error_score": float("nan") if settings.error_score == "nan" else settings.error_score,
         "return_train_score": settings.train_scores,
-    }  # fmt: skip
+    }
+    return SearchWords(estimator, space[0] if len(space) == 1 else space, options)
+
+
+def build_search(settings: "Settings", seed: int) -> Any:
+    """Return the unfitted search that the settings word. Raises BadJob."""
+    from hpc_ml import estimators
+
+    words = read_search(settings, seed)
     halving = {
         "factor": settings.factor,
         "resource": settings.resource,
         "min_resources": settings.min_resources,
         "random_state": seed,
     }
-    match settings.search:
-        case "grid":
-            return estimators.GridSearchCV(estimator, one_or_all, **common)
-        case "random":
-            return estimators.RandomizedSearchCV(
-                estimator, one_or_all, n_iter=settings.n_iter, random_state=seed, **common
-            )
-        case "halving":
-            return estimators.HalvingGridSearchCV(estimator, one_or_all, **common, **halving)
-        case "halving-random":
-            return estimators.HalvingRandomSearchCV(estimator, one_or_all, **common, **halving)
+    drawn = {"n_iter": settings.n_iter, "random_state": seed}
+    kind, own = {
+        "grid": (estimators.GridSearchCV, {}),
+        "random": (estimators.RandomizedSearchCV, drawn),
+        "halving": (estimators.HalvingGridSearchCV, halving),
+        "halving-random": (estimators.HalvingRandomSearchCV, halving),
+    }[settings.search]
+    return kind(words.estimator, words.space, **words.options, **own)
 
 
 def _read_grid(grid: Mapping[str, Any], search: str) -> dict[str, Any]:
@@ -114,12 +126,13 @@ def _build_splitter(cv: int | Mapping[str, Mapping[str, Any]], seed: int) -> Any
     return splitter
 
 
-def check_search(search: Any, settings: "Settings", summary: "DataSummary") -> None:
-    """Raise BadJob where scorers, folds or the kind of target do not fit."""
+def check_search(settings: "Settings", seed: int, summary: "DataSummary") -> None:
+    """Raise BadJob where words, scorers, folds or the kind of target do not fit."""
+    estimator = read_search(settings, seed).estimator
     _check_scorers(settings)
-    _check_target(search.estimator, summary)
+    _check_target(estimator, summary)
     if isinstance(settings.cv, int) and summary.complete:
-        _check_folds(settings.cv, search.estimator, summary)
+        _check_folds(settings.cv, estimator, summary)
 
 
 def _check_scorers(settings: "Settings") -> None:
