@@ -54,12 +54,13 @@ def build_search(settings: "Settings", seed: int) -> Any:
         "random_state": seed,
     }
     drawn = {"n_iter": settings.n_iter, "random_state": seed}
-    kind, own = {
+    searches: dict[str, tuple[Any, dict[str, Any]]] = {
         "grid": (estimators.GridSearchCV, {}),
         "random": (estimators.RandomizedSearchCV, drawn),
         "halving": (estimators.HalvingGridSearchCV, halving),
         "halving-random": (estimators.HalvingRandomSearchCV, halving),
-    }[settings.search]
+    }
+    kind, own = searches[settings.search]
     return kind(words.estimator, words.space, **words.options, **own)
 
 
