@@ -10,7 +10,6 @@ from hpc_ml.errors import BadRun, HpcMlError
 from hpc_ml.job_layers import make_job, resolve, site_layers
 from hpc_ml.new_run import make_absolute, make_folder, place_run, plan_jobs
 from hpc_ml.runs.atomic import write_text
-from hpc_ml.runs.cancellation import clear_cancel
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.index import find_run
 from hpc_ml.runs.index import runs_dir as choose_runs_dir
@@ -175,8 +174,7 @@ def resume(
         )
     if job.on_scheduler:
         open_scheduler(choose_profile(job.on, job.site)).check_commands()
-    clear_cancel(folder.layout)
-    return conduct(folder, job, listener)
+    return conduct(folder, job, listener, resumed=True)
 
 
 def conduct_submitted(run_dir: Path, listener: Listener) -> RunSummary:

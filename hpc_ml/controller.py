@@ -19,6 +19,7 @@ from hpc_ml.errors import (
 )
 from hpc_ml.live_run import LiveRun
 from hpc_ml.runs.atomic import write_json
+from hpc_ml.runs.cancellation import clear_cancel
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.heartbeat import Heartbeat
 from hpc_ml.runs.ledger import Ledger
@@ -35,16 +36,20 @@ from hpc_ml.tasks import registry
 _BATCH_JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID")
 
 
-def conduct(folder: RunFolder, job: Job, listener: Listener) -> RunSummary:
+def conduct(
+    folder: RunFolder, job: Job, listener: Listener, *, resumed: bool = False
+) -> RunSummary:
     """Take a run that is made to its end, and return what came of it.
 
-    The state, exit code and error of the run are in its record when this returns or raises.
+    A run that is `resumed` forgets that it was once to be cancelled. The state, exit code and error of the run are in its record when this returns or raises.
     Raises HpcMlError where the run failed or was stopped.
     """
     with ExitStack() as stack:
         signals = stack.enter_context(StopSignals(f"go on with: hpc-ml resume {folder.run_id}"))
         owner = Ownership.take(folder.layout, _batch_job_id(), tell=listener.tell)
         stack.callback(owner.release)
+        if resumed:  # not before the run is owned: its owner may be about to hear of it
+            clear_cancel(folder.layout)
         heartbeat = stack.enter_context(Heartbeat(folder.layout))
         ledger = stack.enter_context(Ledger.open(folder.layout.ledger_file))
         run = LiveRun(

@@ -5,9 +5,10 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpc_ml.clusters.base import Cluster, ClusterRequest, Workers
+from hpc_ml.clusters.memory_watch import MemoryWatch
 from hpc_ml.clusters.supervision import JobWatch
 from hpc_ml.clusters.tls import create_keys, remove_keys
 from hpc_ml.errors import NoCluster
@@ -48,6 +49,7 @@ class JobWorkers(Cluster):
         self._request = request
         self._scheduler = open_scheduler(request.profile)
         self._watch = JobWatch(self._scheduler, request)
+        self._memory = MemoryWatch()
         self._cluster: JobQueueCluster | None = None
         self.client: Client
 
@@ -107,6 +109,7 @@ class JobWorkers(Cluster):
 
     def check(self) -> None:
         self._watch.check(have=self.workers().have)
+        self._memory.check(self._processes())
 
     def workers(self) -> Workers:
         have = len(self._arrived_jobs())
@@ -115,10 +118,10 @@ class JobWorkers(Cluster):
 
     def _arrived_jobs(self) -> set[str]:
         """Return the jobs that have a process here, named JOB, or JOB-0, JOB-1 of several."""
-        if self._cluster is None:
-            return set()
-        processes = list(self._cluster.scheduler.workers.values())
-        return {str(process.name).partition("-")[0] for process in processes}
+        return {str(process.name).partition("-")[0] for process in self._processes()}
+
+    def _processes(self) -> list[Any]:
+        return list(self._cluster.scheduler.workers.values()) if self._cluster is not None else []
 
     def close(self, *, at_once: bool = False) -> None:
         try:

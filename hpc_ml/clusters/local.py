@@ -11,6 +11,7 @@ from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.clusters.base import Cluster, ClusterRequest, Workers
+from hpc_ml.clusters.memory_watch import MemoryWatch
 from hpc_ml.clusters.tls import create_keys, remove_keys
 from hpc_ml.errors import NoCluster, WorkersLost
 from hpc_ml.schedulers.dask_settings import HTTP_ADDRESS, configuration
@@ -48,6 +49,7 @@ class LocalWorkers(Cluster):
         self._request = request
         self._want = 0
         self._last_seen_s = 0.0
+        self._memory = MemoryWatch()
         self._cluster: LocalCluster | None = None
         self.client: Client
 
@@ -59,8 +61,14 @@ class LocalWorkers(Cluster):
 
         gpus = self._claim_gpus()
         security = create_keys(self._request.layout)
-        with dask.config.set(configuration() | _NANNIES), _interrupts_kept_from_children():
-            self._cluster = self._start(security, gpus)
+        try:
+            with dask.config.set(configuration() | _NANNIES), _interrupts_kept_from_children():
+                self._cluster = self._start(security, gpus)
+        except (RuntimeError, OSError) as error:
+            raise NoCluster(
+                f"the workers of this machine did not start: {' '.join(str(error).split())}",
+                hint="see whether memory, processes or the disk of TMPDIR are used up",
+            ) from error
         resources = self._request.job.resources
         self._want = len(self._cluster.worker_spec) // (resources.gpus or resources.cores)
         self.client = Client(self._cluster, security=security, set_as_default=False)
@@ -109,6 +117,7 @@ class LocalWorkers(Cluster):
 
     def check(self) -> None:
         now_s = time.monotonic()
+        self._memory.check(self._processes())
         if self.workers().have:
             self._last_seen_s = now_s
         elif now_s - self._last_seen_s > _RESTART_LIMIT_S:
@@ -118,9 +127,12 @@ class LocalWorkers(Cluster):
             )
 
     def workers(self) -> Workers:
-        processes = len(self._cluster.scheduler.workers) if self._cluster is not None else 0
         resources = self._request.job.resources
-        return Workers(-(-processes // (resources.gpus or resources.cores)), self._want)
+        have = -(-len(self._processes()) // (resources.gpus or resources.cores))
+        return Workers(have, self._want)
+
+    def _processes(self) -> list[Any]:
+        return list(self._cluster.scheduler.workers.values()) if self._cluster is not None else []
 
     def close(self, *, at_once: bool = False) -> None:
         cluster, self._cluster = self._cluster, None
