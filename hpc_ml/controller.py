@@ -41,7 +41,8 @@ def conduct(
 ) -> RunSummary:
     """Take a run that is made to its end, and return what came of it.
 
-    A run that is `resumed` forgets that it was once to be cancelled. The state, exit code and error of the run are in its record when this returns or raises.
+    A run that is `resumed` forgets that it was once to be cancelled. The state, exit code and
+    error of the run are in its record when this returns or raises.
     Raises HpcMlError where the run failed or was stopped.
     """
     with ExitStack() as stack:
