@@ -107,13 +107,15 @@ def search_dask_ml(work: Workload) -> Any:
     return GridSearchCV(work.estimator, work.grid, cv=FOLDS, refit=False).fit(work.X, work.y)
 
 
-def find_sides() -> dict[str, Callable[[Workload], Any]]:
-    """Return the sides that are installed here, ours first."""
-    sides = {
+def find_sides(*, on_dask: bool) -> dict[str, Callable[[Workload], Any]]:
+    """Return the sides that are installed here, ours first; the other ones on Dask if wanted."""
+    sides: dict[str, Callable[[Workload], Any]] = {
         "hpc-ml": search_ours,
         BASE: search_scikit_learn,
-        "joblib on Dask": search_joblib_on_dask,
     }
+    if not on_dask:
+        return sides
+    sides["joblib on Dask"] = search_joblib_on_dask
     with suppress(ImportError):
         import dask_ml.model_selection  # noqa: F401
 
@@ -132,10 +134,11 @@ def measure(search: Callable[[Workload], Any], work: Workload) -> Callable[[], d
     return run
 
 
-def run_workload(work: Workload, pairs: int, console: Console) -> dict[str, Any]:
+def run_workload(
+    work: Workload, sides: Mapping[str, Callable[[Workload], Any]], pairs: int, console: Console
+) -> dict[str, Any]:
     """Measure all sides on one search, after each has run a small part of it."""
     console.print(f"[bold]{work.title}[/bold]")
-    sides = find_sides()
     name, values = next(iter(work.grid.items()))
     small = Workload(work.title, work.estimator, {name: values[:2]}, work.X, work.y)
     for search in sides.values():
@@ -156,6 +159,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=7, help="rounds of each side")
     parser.add_argument("--seconds", type=float, default=60, help="length of the plain search")
     parser.add_argument("--documents", type=int, default=6000, help="size of the text search")
+    parser.add_argument("--two", action="store_true", help="hpc-ml and scikit-learn alone")
     parser.add_argument("--quick", action="store_true", help="two rounds of a few seconds")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/gridsearch.json"))
     words = parser.parse_args()
@@ -175,7 +179,8 @@ def main() -> None:
         Client(cluster),
     ):
         works = [plain(words.seconds), text(words.documents)]
-        results = {work.title: run_workload(work, words.pairs, console) for work in works}
+        sides = find_sides(on_dask=not words.two)
+        results = {work.title: run_workload(work, sides, words.pairs, console) for work in works}
     write(words.out, results)
     console.print(f"Every round is in {words.out}.")
 
