@@ -3,6 +3,8 @@
 import io
 import os
 import pty
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -77,17 +79,27 @@ def test_without_a_terminal_there_is_no_bar(stream):
     assert "\x1b" not in stream.getvalue()
 
 
+def read_screen(terminal):
+    """Return all that is written to a terminal until it is closed."""
+    shown = b""
+    with suppress(OSError):  # EIO: the other end is closed
+        while part := os.read(terminal, 4096):
+            shown += part
+    return shown.decode()
+
+
 def test_a_terminal_shows_bar_workers_and_messages(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
     parent, child = pty.openpty()
-    with os.fdopen(child, "w") as terminal:
-        with make_listener(terminal) as listener:
+    with ThreadPoolExecutor() as reader:
+        screen = reader.submit(read_screen, parent)
+        with os.fdopen(child, "w") as terminal, make_listener(terminal) as listener:
             assert isinstance(listener, Bar)
             listener.workers(1, 2, "Priority")
             listener.tell("[red]500 rows[/red]")
             listener.progress(2, 8, "fits")
-        shown = os.read(parent, 100_000).decode()
+        shown = screen.result()
     os.close(parent)
     assert "1 of 2 workers (waiting: Priority)" in shown
     assert "hpc-ml: [red]500 rows[/red]" in shown
