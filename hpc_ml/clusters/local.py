@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,7 @@ class LocalWorkers(Cluster):
         self._want = 0
         self._last_seen_s = 0.0
         self._memory = MemoryWatch()
+        self._settings = ExitStack()
         self._cluster: LocalCluster | None = None
         self.client: Client
 
@@ -62,7 +63,9 @@ class LocalWorkers(Cluster):
         gpus = self._claim_gpus()
         security = create_keys(self._request.layout)
         try:
-            with dask.config.set(configuration() | _NANNIES), _interrupts_kept_from_children():
+            # Until the close: Dask reads some of them only when a worker dies.
+            self._settings.enter_context(dask.config.set(configuration() | _NANNIES))
+            with _interrupts_kept_from_children():
                 self._cluster = self._start(security, gpus)
         except (RuntimeError, OSError) as error:
             raise NoCluster(
@@ -141,6 +144,7 @@ class LocalWorkers(Cluster):
                 self.client.close(timeout=5)
                 cluster.close(timeout=10)
         finally:  # a second Ctrl-C may end the closing
+            self._settings.close()
             remove_keys(self._request.layout)
 
 
