@@ -3,30 +3,22 @@
 The classes are imported on use: scikit-learn and Dask load only then.
 """
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import Any
 
 from hpc_ml.estimators.surroundings import surroundings
 
-if TYPE_CHECKING:
-    from hpc_ml.estimators.search import (
-        GridSearchCV,
-        HalvingGridSearchCV,
-        HalvingRandomSearchCV,
-        RandomizedSearchCV,
-    )
+_MODULES = {
+    "GridSearchCV": "search",
+    "HalvingGridSearchCV": "search",
+    "HalvingRandomSearchCV": "search",
+    "RandomizedSearchCV": "search",
+}
 
-__all__ = [
-    "GridSearchCV",
-    "HalvingGridSearchCV",
-    "HalvingRandomSearchCV",
-    "RandomizedSearchCV",
-    "surroundings",
-]
+__all__ = ["surroundings", *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from hpc_ml.estimators import search
-
-    return getattr(search, name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
