@@ -1,39 +1,75 @@
-"""Fitted models as files that outlive the versions they were made with."""
+"""The model of a run: kept in its folder, and loaded again to predict."""
 
-import warnings
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hpc_ml.errors import TaskFailed
-from hpc_ml.runs.atomic import write_json
 from hpc_ml.tasks.held_out import Measure
+from hpc_ml.tasks.model_files import join_preparation, split_preparation, write_model_folder
+from hpc_ml.tasks.tables import plain
 
-_VERSIONS_OF = ("hpc-ml", "scikit-learn", "numpy", "skops")
+if TYPE_CHECKING:
+    from hpc_ml.tasks.registry import TaskRun
+    from hpc_ml.tasks.rows import OpenRows
+
+__all__ = ["join_preparation", "keep_model", "save_model"]
 
 
-def join_preparation(preparation: Any, model: Any) -> Any:
-    """Return a model that takes the rows as they lie in the source."""
-    if preparation is None:
-        return model
-    from sklearn.pipeline import Pipeline
+def keep_model(
+    run: "TaskRun",
+    rows: "OpenRows",
+    model: Any,
+    *,
+    task: str,
+    parameters: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+) -> None:
+    """Write a task's fitted model and what `predict` must know of it to the run's model folder.
 
-    return Pipeline([("prepare", preparation), ("model", model)])
+    Parameters
+    ----------
+    run : TaskRun
+        Its `model_folder` is written whole or not at all.
+    rows : OpenRows
+        The rows that it was fitted on: their preparation is kept with the model.
+    model : estimator
+        Fitted on prepared rows. One with `local_estimator()` is kept as that; a booster of
+        XGBoost goes to `model.ubj`, of LightGBM to `model.txt`, all others to `model.skops`.
+    task : str
+        The task's name.
+    parameters : mapping
+        The estimator's parameters as the job words them.
+    metrics : mapping
+        What the model scored.
+
+    Raises
+    ------
+    TaskFailed
+        When there is no form for the model without pickle, or the disk is full.
+    """
+    classes = getattr(model, "classes_", rows.classes)
+    local = model.local_estimator() if hasattr(model, "local_estimator") else model
+    facts = {
+        "task": task,
+        "parameters": plain(dict(parameters)),
+        "metrics": plain(dict(metrics)),
+        "data_key": rows.collective.partitions.key,
+        "columns": describe_columns(rows.preparation, rows.feature_names),
+        "features": rows.feature_names,
+        "classes": None if classes is None else plain(list(classes)),
+    }
+    write_model_folder(run.model_folder, local, rows.preparation, facts)
 
 
 def save_model(folder: Path, model: Any, facts: Mapping[str, Any], measure: Measure) -> None:
-    """Write `model.skops` and `model.json` to a new folder.
-
-    skops keeps a model without pickle, so that reading it executes no code
-    (https://skops.readthedocs.io/en/stable/persistence.html).
+    """Write a model that takes the rows as they lie in the source, as `keep_model` does.
 
     Parameters
     ----------
     folder : Path
-        Where the two files go.
+        Where the files go.
     model : estimator
-        Fitted, taking the rows as they lie in the source.
+        Fitted; from `join_preparation` where the rows are prepared.
     facts : mapping
         Task, parameters, metrics and the digest of the data.
     measure : Measure
@@ -42,34 +78,35 @@ def save_model(folder: Path, model: Any, facts: Mapping[str, Any], measure: Meas
     Raises
     ------
     TaskFailed
-        When skops has no form for the model, or the disk is full.
+        When there is no form for the model without pickle, or the disk is full.
     """
-    import skops.io
+    preparation, bare = split_preparation(model)
+    more = {
+        "columns": describe_columns(preparation, measure.columns),
+        "features": measure.columns,
+        "classes": measure.classes,
+    }
+    write_model_folder(folder, bare, preparation, {**facts, **more})
 
-    folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / "model.skops"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            skops.io.dump(model, path)
-        path.chmod(0o600)
-        write_json(
-            folder / "model.json",
-            {
-                **facts,
-                "format": "skops",
-                "columns": measure.columns,
-                "classes": measure.classes,
-                "versions": {name: version(name) for name in _VERSIONS_OF},
-            },
+
+def describe_columns(
+    preparation: Any, features: tuple[str, ...] | None
+) -> list[dict[str, str]] | None:
+    """Return name and kind of each column that the rows must have as they lie in the source.
+
+    None for texts, which have no columns.
+    """
+    if preparation is None or not hasattr(preparation, "feature_names_in_"):
+        return (
+            None if features is None else [{"name": name, "kind": "numeric"} for name in features]
         )
-    except OSError as error:
-        raise TaskFailed(
-            f"the model cannot be written: {error.strerror or error}", where=str(folder)
-        ) from error
-    except Exception as error:
-        # skops raises errors of its own and of whatever the model holds.
-        raise TaskFailed(
-            f"the model {type(model).__name__} cannot be kept without pickle: {error}",
-            hint="use estimators of scikit-learn, xgboost or lightgbm, or refit: false",
-        ) from error
+    kinds = {
+        str(name): str(kind)
+        for kind, _, names in getattr(preparation, "transformers_", ())
+        for name in names
+        if kind != "remainder"
+    }
+    return [
+        {"name": str(name), "kind": kinds.get(str(name), "numeric")}
+        for name in preparation.feature_names_in_
+    ]
