@@ -1,12 +1,14 @@
-"""Files and folders of data: found, sized, told apart by digest, and their errors in words."""
+"""Files of data: found there, told apart by digest, and their errors in words."""
 
 import hashlib
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
+from hpc_ml.data.location import DataFile, Location
 from hpc_ml.errors import BadData
 from hpc_ml.spec.data import BUNDLED
 
@@ -15,9 +17,16 @@ _HASHED_BYTES = 64 * 2**20
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
-def check_there(path: Path) -> None:
-    """Raise BadData unless the file or folder is there, can be read and is not empty."""
+def check_there(location: Location) -> None:
+    """Raise BadData unless the file, folder or pattern is there, can be read and is not empty."""
+    if not location.is_local:
+        _check_remote(location)
+        return
+    path = Path(location.address)
     with reading(path, "data"):
+        if location.is_pattern:
+            _check_pattern(location)
+            return
         if not path.exists():
             raise BadData("no such file or folder", where=str(path), hint=_near_miss(path))
         if not path.is_file() and not path.is_dir():
@@ -29,6 +38,30 @@ def check_there(path: Path) -> None:
                 file.read(1)
     if path.is_file() and path.stat().st_size == 0:
         raise BadData("the file is empty", where=str(path))
+
+
+def _check_pattern(location: Location) -> None:
+    if not location.files:
+        raise BadData(
+            "no file matches the pattern",
+            where=location.address,
+            hint="check it, with quotes around it: the shell must not expand it",
+        )
+
+
+def _check_remote(location: Location) -> None:
+    with reading(location, "data"):
+        if location.is_pattern:
+            _check_pattern(location)
+            return
+        try:
+            found = location.files
+        except FileNotFoundError:
+            raise BadData(
+                "no such file or folder", where=location.address, hint="check the URL"
+            ) from None
+    if len(found) == 1 and not found[0].size_bytes and not location.is_folder:
+        raise BadData("the file is empty", where=location.address)
 
 
 def _near_miss(path: Path) -> str:
@@ -46,7 +79,7 @@ def _near_miss(path: Path) -> str:
 
 
 @contextmanager
-def reading(path: Path, form: str, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+def reading(where: object, form: str, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     """Turn whatever a reader raises into BadData.
 
     The readers raise a dozen kinds of error on a damaged file, those of zlib, zipfile, struct,
@@ -59,55 +92,39 @@ def reading(path: Path, form: str, passing: tuple[type[Exception], ...] = ()) ->
         raise
     except PermissionError:
         raise BadData(
-            "you may not read it", where=str(path), hint="ask its owner for read permission"
+            "you may not read it", where=str(where), hint="ask its owner for read permission"
         ) from None
     except passing:
         raise
     except MemoryError:
-        raise BadData(f"does not fit into memory as {form}", where=str(path)) from None
+        raise BadData(f"does not fit into memory as {form}", where=str(where)) from None
     except Exception as error:
         words = " ".join(_ADDRESS.sub("", str(error)).split())[:200] or type(error).__name__
         raise BadData(
             f"cannot be read as {form}: {words}",
-            where=str(path),
+            where=str(where),
             hint="make sure that the file is complete, or say its kind by data.format",
         ) from None
 
 
-def data_files(path: Path, *endings: str) -> list[Path]:
-    """Return the file, or the files with these endings in and below a folder, in order."""
-    if path.is_file():
-        return [path]
-    return sorted(
-        entry
-        for entry in path.rglob("*")
-        if entry.name.endswith(endings) and not _is_hidden(entry.relative_to(path))
-    )
-
-
-def _is_hidden(relative: Path) -> bool:
-    # What Spark, Dask and Arrow leave beside their data: _SUCCESS, _metadata, .crc files.
-    return any(part.startswith(("_", ".")) for part in relative.parts)
-
-
-def size_bytes(files: list[Path]) -> int:
+def size_bytes(files: Sequence[DataFile]) -> int:
     """Return how much the files take on disk."""
-    return sum(file.stat().st_size for file in files)
+    return sum(file.size_bytes for file in files)
 
 
-def digest(files: list[Path]) -> str:
+def digest(files: Sequence[DataFile]) -> str:
     """Return a digest that changes when the data do.
 
-    Small data by size and content; larger by size and time of change.
+    Small data of this machine by size and content; others by size and time of change.
     """
-    small = size_bytes(files) <= _HASHED_BYTES
+    small = size_bytes(files) <= _HASHED_BYTES and all(file.is_local for file in files)
+    base = os.path.commonpath([os.path.dirname(file.address) for file in files]) if small else ""
     sha = hashlib.sha256()
-    for path in files:
-        status = path.stat()
-        sha.update(f"{path.name}:{status.st_size}:".encode())
+    for file in files:
+        sha.update(f"{file.address.removeprefix(base)}:{file.size_bytes}:".encode())
         if small:
-            with path.open("rb") as file:
-                sha.update(hashlib.file_digest(file, "sha256").digest())
+            with file.open() as content:
+                sha.update(hashlib.sha256(content.read()).digest())
         else:
-            sha.update(str(status.st_mtime_ns).encode())
+            sha.update(file.changed.encode())
     return sha.hexdigest()

@@ -2,8 +2,9 @@
 
 import ast
 import inspect
+import operator
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hpc_ml.errors import BadData
@@ -27,6 +28,7 @@ GENERATORS = (
 # These change what a generator returns, which must stay X and y.
 _FIXED = ("coef", "return_centers", "return_X_y")
 _LONGEST_CALL = 2_000
+_FEW_ROWS = 100
 _EXAMPLE = "write it as make_classification(n_samples=1000, random_state=0)"
 
 
@@ -108,25 +110,28 @@ def _check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
 
 
 def count_rows(call: GeneratorCall) -> int:
-    """Return how many rows a call makes."""
-    n_samples = _value(call, "n_samples")
-    return sum(n_samples) if isinstance(n_samples, list | tuple) else int(n_samples)
-
-
-def estimate_bytes(call: GeneratorCall) -> int:
-    """Return about how many bytes the arrays of a call take. Raises BadData for no numbers."""
+    """Return how many rows a call makes. Raises BadData where that is no number."""
+    asked = argument(call, "n_samples")
     try:
-        n_features = _value(call, "n_features")
-        return 8 * count_rows(call) * (1 + int(n_features if n_features is not None else 10))
-    except (TypeError, ValueError):
-        raise BadData(
-            f"{call}: n_samples and n_features must be whole numbers", where="data.name"
-        ) from None
+        return sum(asked) if isinstance(asked, list | tuple) else operator.index(asked)
+    except TypeError:
+        raise BadData(f"{call}: n_samples must be a whole number", where="data.name") from None
 
 
-def _value(call: GeneratorCall, argument: str) -> Any:
-    parameter = _signature(call.name).get(argument)
-    return call.arguments.get(argument, parameter.default if parameter is not None else None)
+def small_call(call: GeneratorCall) -> GeneratorCall:
+    """Return the call for a few rows only, with all of its other words."""
+    asked = argument(call, "n_samples")
+    several = isinstance(asked, list | tuple)
+    few = [min(_FEW_ROWS, count) for count in asked] if several else min(_FEW_ROWS, asked)
+    if isinstance(asked, tuple):
+        few = tuple(few)
+    return replace(call, arguments={**call.arguments, "n_samples": few})
+
+
+def argument(call: GeneratorCall, name: str) -> Any:
+    """Return an argument of a call, or its default, or None where there is none."""
+    parameter = _signature(call.name).get(name)
+    return call.arguments.get(name, parameter.default if parameter is not None else None)
 
 
 def generate(call: GeneratorCall) -> tuple[Any, Any]:

@@ -2,14 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
 
 from hpc_ml.data.column_scans import ColumnSummary
 from hpc_ml.data.source import DataSource
 from hpc_ml.data.target import TargetKind
 
+if TYPE_CHECKING:
+    from hpc_ml.data.plan import PartitionPlan
+
 # Data larger than this are looked at in their first part only: the rest is the workers' to check.
 WHOLE_BYTES = 2**30
+_FIRST_PART_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True)
@@ -56,14 +61,20 @@ def inspect(source: DataSource) -> DataSummary:
     Raises BadData for everything that makes them unreadable or impossible to learn from. Of
     data larger than 1 GiB the header and the first part are read, and `notes` says so.
     """
-    from hpc_ml.data import files, formats
-    from hpc_ml.data.matrix_inspection import inspect_file, inspect_name
+    from hpc_ml.data.matrix_inspection import inspect_matrix
+    from hpc_ml.data.plan import plan_partitions
     from hpc_ml.data.table_inspection import inspect_table
 
-    if source.spec.name is not None:
-        return inspect_name(source.spec.name, source)
-    path = source.path
-    files.check_there(path)
-    name = formats.find_format(path, source.spec.format)
-    inspect_format = inspect_table if name in formats.TABLES else inspect_file
-    return inspect_format(formats.load_format(name), path, source)
+    plan = plan_partitions(source)
+    return inspect_table(plan, source) if plan.kind == "table" else inspect_matrix(plan, source)
+
+
+def looked_at(plan: "PartitionPlan") -> range:
+    """Return the numbers of the partitions to look at: all, or the first of large data.
+
+    None where the first one alone would take too much memory.
+    """
+    if sum(plan.bytes_each) <= WHOLE_BYTES:
+        return range(len(plan))
+    sums = accumulate(plan.bytes_each)
+    return range(sum(1 for total in sums if total <= _FIRST_PART_BYTES))

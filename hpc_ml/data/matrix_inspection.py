@@ -1,56 +1,30 @@
 """What a matrix holds: arrays, svmlight, bundled tables and generators."""
 
-import hashlib
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-from hpc_ml.data import files, inspection, notes
-from hpc_ml.data.generators import count_rows, estimate_bytes, parse_call
-from hpc_ml.data.inspection import DataSummary
-from hpc_ml.data.matrix import Matrix, check_words, shape_matrix, treat_missing
-from hpc_ml.data.matrix_sources import read_matrix
-from hpc_ml.data.source import DataSource, check_name
+from hpc_ml.data import notes
+from hpc_ml.data.inspection import DataSummary, looked_at
+from hpc_ml.data.matrix import Matrix, shape_matrix
+from hpc_ml.data.matrix_scan import treat_missing
+from hpc_ml.data.plan import PartitionPlan, read_first
+from hpc_ml.data.source import DataSource
 from hpc_ml.data.split import check_rows
 from hpc_ml.data.target import Target, count_target
-from hpc_ml.spec.data import BUNDLED
 
 
-def inspect_name(name: str, source: DataSource) -> DataSummary:
-    """Return the summary of a bundled table or of what a generator makes. Raises BadData."""
-    check_name(name)
-    if name in BUNDLED:
-        return _summarise(read_matrix(source), _named(name, 0), source)
-    call = parse_call(name, source.seed)
-    seen = _named(str(call), estimate_bytes(call))
-    if seen.size_bytes > inspection.WHOLE_BYTES:
-        return _summarise(None, replace(seen, rows=count_rows(call), complete=False), source)
-    return _summarise(read_matrix(source), seen, source)
-
-
-def _named(name: str, size_bytes: int) -> DataSummary:
-    import sklearn
-
-    # Another version may make other numbers of the same words.
-    words = f"{name} by scikit-learn {sklearn.__version__}"
-    digest = hashlib.sha256(words.encode()).hexdigest()
-    return DataSummary(rows=None, n_features=None, size_bytes=size_bytes, digest=digest)
-
-
-def inspect_file(form: Any, path: Path, source: DataSource) -> DataSummary:
-    """Return the summary of a file of arrays. Raises BadData."""
-    check_words(source)
+def inspect_matrix(plan: PartitionPlan, source: DataSource) -> DataSummary:
+    """Return the summary of arrays, of a bundled table or of what a generator makes."""
+    numbers = looked_at(plan)
+    complete = len(numbers) == len(plan)
     seen = DataSummary(
-        rows=None,
+        rows=None if complete else plan.n_rows,
         n_features=None,
-        size_bytes=files.size_bytes([path]),
-        digest=files.digest([path]),
-        notes=tuple(form.notes(source)),
+        size_bytes=plan.size_bytes,
+        digest=plan.data_digest,
+        complete=complete,
+        notes=plan.notes,
     )
-    if form.count_bytes(path) <= inspection.WHOLE_BYTES:
-        return _summarise(read_matrix(source), seen, source)
-    seen = replace(seen, rows=form.count_rows(path), complete=False)
-    return _summarise(form.read_head(path, source), seen, source)
+    return _summarise(read_first(plan, len(numbers)), seen, source)
 
 
 def _summarise(matrix: Matrix | None, seen: DataSummary, source: DataSource) -> DataSummary:
@@ -72,7 +46,6 @@ def _summarise(matrix: Matrix | None, seen: DataSummary, source: DataSource) -> 
         seen,
         rows=rows if seen.complete else seen.rows,
         n_features=None if kept.is_text else kept.X.shape[1],
-        size_bytes=seen.size_bytes or int(matrix.X.nbytes),
     )
     return replace(seen, notes=_tell(seen, target, looked, looked - rows, source))
 

@@ -5,9 +5,9 @@ import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpc_ml.data.location import Location, is_url
 from hpc_ml.errors import BadData
 from hpc_ml.spec.data import BUNDLED, Data, is_name
 from hpc_ml.spec.nearest import nearest
@@ -41,8 +41,9 @@ class DataSource:
     supervised: bool = True
 
     def __post_init__(self) -> None:
-        if self.spec.path is not None and "://" not in self.spec.path:
-            absolute = os.path.abspath(os.path.expanduser(self.spec.path))
+        if self.spec.path is not None and not is_url(self.spec.path.removeprefix("file://")):
+            path = self.spec.path.removeprefix("file://")
+            absolute = os.path.abspath(os.path.expanduser(path))
             object.__setattr__(self, "spec", self.spec.model_copy(update={"path": absolute}))
 
     @classmethod
@@ -71,19 +72,15 @@ class DataSource:
         }
         return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
 
-    @property
-    def path(self) -> Path:
-        """The file or folder. Raises BadData where the job names none that can be read."""
+    @cached_property
+    def location(self) -> Location:
+        """Where the files lie. Raises BadData where the job names none."""
         if self.spec.path is None:
             raise BadData(
                 "the job names no data",
                 hint="give a file by --data FILE (data.path) or a table by --data digits",
             )
-        if "://" in self.spec.path:
-            raise BadData(
-                "a URL cannot be read", where=self.spec.path, hint="download it and name the file"
-            )
-        return Path(self.spec.path)
+        return Location(self.spec.path)
 
     @property
     def where(self) -> str:

@@ -1,47 +1,40 @@
 """What a table of named columns holds."""
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-from hpc_ml.data import inspection, notes
+from hpc_ml.data import notes
 from hpc_ml.data.column_scans import ColumnSummary
-from hpc_ml.data.columns import assign_roles
-from hpc_ml.data.files import digest, size_bytes
-from hpc_ml.data.inspection import DataSummary
+from hpc_ml.data.columns import Roles, assign_roles
+from hpc_ml.data.inspection import DataSummary, looked_at
+from hpc_ml.data.plan import PartitionPlan, place_in_whole, read_partition
 from hpc_ml.data.scan import Scanned, TableScan
 from hpc_ml.data.source import DataSource
 from hpc_ml.data.split import check_rows
 
-_FIRST_PART_BYTES = 128 * 2**20
 
-
-def inspect_table(form: Any, path: Path, source: DataSource) -> DataSummary:
-    """Return the summary of a table, read batch by batch. Raises BadData."""
-    files = form.files(path)
-    size = size_bytes(files)
-    roles = assign_roles(form.columns(path), source)
-    scan, complete = form.feed(
-        path,
-        roles.names,
-        lambda schema: TableScan(schema, roles, source, lambda row: form.place(path, row)),
-        None if size <= inspection.WHOLE_BYTES else _FIRST_PART_BYTES,
-    )
-    scanned: Scanned = scan.finish(complete=complete)
-    rows = scanned.kept if complete else form.count_rows(path)
+def inspect_table(plan: PartitionPlan, source: DataSource) -> DataSummary:
+    """Return the summary of a table, read partition by partition. Raises BadData."""
+    assert plan.names is not None
+    roles = assign_roles(plan.names, source)
+    numbers = looked_at(plan)
+    complete = len(numbers) == len(plan)
+    scanned = _scan(plan, numbers, roles, source)
     if complete:
         check_rows(scanned.kept, source)
+    rows = scanned.kept if complete else plan.n_rows
     return DataSummary(
         rows=rows,
         n_features=None if source.spec.text is not None else _count_features(scanned, source),
-        size_bytes=size,
-        digest=digest(files),
+        size_bytes=plan.size_bytes,
+        digest=plan.data_digest,
         columns=scanned.columns,
         target=roles.target,
         target_kind=None if scanned.target is None else scanned.target.kind,
         class_counts=None if scanned.target is None else scanned.target.classes,
         complete=complete,
         notes=(
-            *form.notes(path),
+            *plan.notes,
             *roles.notes,
             *notes.tell_columns(scanned, source),
             *notes.tell_target(scanned.target, complete=complete),
@@ -49,6 +42,19 @@ def inspect_table(form: Any, path: Path, source: DataSource) -> DataSummary:
             *notes.tell_part(scanned.rows, complete=complete),
         ),
     )
+
+
+def _scan(plan: PartitionPlan, numbers: Sequence[int], roles: Roles, source: DataSource) -> Scanned:
+    """Return what is in the first partitions."""
+    assert plan.schema is not None
+    scan = TableScan(plan.schema, roles, source)
+    for number in numbers:
+        table: Any = read_partition(plan, number, roles.stored(source.spec))
+        for batch in table.to_batches():
+            scan.add(batch)
+    if not numbers:
+        return Scanned(0, 0, (), None)
+    return scan.finish(lambda row: place_in_whole(plan, row), complete=len(numbers) == len(plan))
 
 
 def _count_features(scanned: Scanned, source: DataSource) -> int:

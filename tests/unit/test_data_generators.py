@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
-from hpc_ml.data.generators import GENERATORS, estimate_bytes, generate, parse_call
+from hpc_ml.data import DataSource
+from hpc_ml.data.generators import GENERATORS, generate, parse_call
+from hpc_ml.data.plan import plan_partitions
 from hpc_ml.errors import BadData
+from hpc_ml.spec.data import Data
 
 
 @pytest.mark.parametrize(
@@ -44,8 +47,10 @@ def test_a_call_has_one_spelling():
 
 
 def test_the_size_is_known_before_anything_is_made():
-    call = parse_call("make_regression(n_samples=10_000_000, n_features=500)", seed=0)
-    assert estimate_bytes(call) == 8 * 10_000_000 * 501
+    plan = plan_partitions(
+        DataSource(Data(name="make_regression(n_samples=10_000_000, n_features=500)"))
+    )
+    assert sum(plan.bytes_each) == 8 * 10_000_000 * 501
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,7 @@ import pytest
 
 from hpc_ml.data import DataSource, inspect
 from hpc_ml.data import inspection as inspection_module
-from hpc_ml.data import table_inspection as table_inspection_module
-from hpc_ml.data.formats import csv as csv_format
-from hpc_ml.data.formats import npy as npy_format
-from hpc_ml.data.formats import svmlight as svmlight_format
+from hpc_ml.data import pieces as pieces_module
 from hpc_ml.data.target import target_kind
 from hpc_ml.errors import BadData
 from hpc_ml.spec.data import Data
@@ -26,10 +23,8 @@ def source_of(path, *, test_size=0.2, stratify=True, **words):
 def small_limits(monkeypatch):
     """Take 10 kB for large, so that these tests need no large files."""
     monkeypatch.setattr(inspection_module, "WHOLE_BYTES", 10_000)
-    monkeypatch.setattr(table_inspection_module, "_FIRST_PART_BYTES", 5_000)
-    monkeypatch.setattr(csv_format, "_BLOCK_BYTES", 2_000)
-    monkeypatch.setattr(npy_format, "_HEAD_BYTES", 5_000)
-    monkeypatch.setattr(svmlight_format, "_HEAD_BYTES", 5_000)
+    monkeypatch.setattr(inspection_module, "_FIRST_PART_BYTES", 25_000)
+    monkeypatch.setattr(pieces_module, "_SMALLEST_BYTES", 5_000)
 
 
 @pytest.fixture

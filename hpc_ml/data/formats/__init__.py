@@ -1,61 +1,100 @@
 """The formats of files: a registry of names, each imported on use.
 
-All have `files(path)`, the files that the data are made of; `count_rows(path)`, rows as far as a
-header tells; and `notes`, what a user should know of how they are read.
+A format is a module with
 
-A table format is a module with
+    ENDINGS                                    how the names of its files end
+    plan(source)                               a Layout: the partitions, from headers alone
+    read_piece(layout, piece, columns)         the rows of a partition: a pyarrow.Table of these
+                                               columns, or a Matrix of these (None: of all)
+    place(layout, piece, row)                  where a row of it (from 0) stands, in words
 
-    columns(path)                             names of the columns, from the header alone
-    read(path, names)                         a pyarrow.Table of these columns
-    feed(path, names, start, limit_bytes)     the same in batches, in bounded memory
-    place(path, row)                          where a row (from 0) stands, in words
-
-and a matrix format is a module with
-
-    count_bytes(path)                         about how much memory the arrays take
-    read(path, source)                        a Matrix
-    read_head(path, source)                   its first rows, or None where that does not pay
+`generator` and `bundled` are formats too, of data that a name stands for.
 """
 
 from importlib import import_module
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
+from hpc_ml.data.location import Location
 from hpc_ml.errors import BadData
 from hpc_ml.spec.data import FORMATS
 
-_MODULES = {name: f"hpc_ml.data.formats.{name}" for name in FORMATS}
+TABLES = ("csv", "jsonl", "parquet", "arrow")
+
+_NAMED = ("bundled", "generator")
+_MODULES = {name: f"hpc_ml.data.formats.{name}" for name in (*FORMATS, *_NAMED)}
 _ENDINGS = {
     ".csv": "csv", ".tsv": "csv",
+    ".jsonl": "jsonl", ".ndjson": "jsonl",
     ".parquet": "parquet", ".pq": "parquet",
+    ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow",
     ".npy": "npy", ".npz": "npz",
+    ".zarr": "zarr",
+    ".h5": "hdf5", ".hdf5": "hdf5", ".hdf": "hdf5",
     ".svmlight": "svmlight", ".libsvm": "svmlight", ".svm": "svmlight",
 }  # fmt: skip
-_COMPRESSED = ("csv", "svmlight")
-TABLES = ("csv", "parquet")
-
-
-def find_format(path: Path, given: str | None) -> str:
-    """Return the format's name: the one given, else by the ending; a folder is Parquet's."""
-    if given is not None:
-        if path.is_dir() and given != "parquet":
-            raise BadData(f"a folder cannot be read as {given}", where=str(path), hint=_ADVICE)
-        return given
-    if path.is_dir():
-        return "parquet"
-    ending = path.suffix.lower()
-    compressed = ending == ".gz"
-    name = _ENDINGS.get(path.with_suffix("").suffix.lower() if compressed else ending)
-    if name is None or (compressed and name not in _COMPRESSED):
-        raise BadData(
-            f"no format has the ending {''.join(path.suffixes[-2:]) or path.name!r}",
-            where=str(path),
-            hint=f"{_ADVICE}; known endings: {', '.join(_ENDINGS)}, .csv.gz, .svmlight.gz",
-        )
-    return name
-
-
+_COMPRESSED = ("csv", "jsonl", "svmlight")
+_PACKED_ENDINGS = (".gz", ".zst")
+_ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")
 _ADVICE = f"say what it is by data.format ({', '.join(FORMATS)})"
+
+
+def find_format(location: Location, given: str | None) -> str:
+    """Return the format's name: the one given, else by the ending of the file or of the files."""
+    if given is not None:
+        if location.is_file and given == "zarr" and not location.name.endswith(".zip"):
+            raise BadData("a file cannot be read as zarr", where=str(location), hint=_ADVICE)
+        return given
+    if location.is_folder:
+        return _find_in_folder(location)
+    if location.is_pattern:
+        return _find_in_pattern(location)
+    return _find_by_name(location.name, location)
+
+
+def _find_in_folder(location: Location) -> str:
+    if location.name.endswith(".zarr") or location.has(*_ZARR_FILES):
+        return "zarr"
+    found = {name for file in location.files if (name := _known(file.name)) is not None}
+    if len(found) > 1 and "parquet" not in found:
+        raise BadData(
+            f"the folder has files of several formats: {', '.join(sorted(found))}",
+            where=str(location),
+            hint="name the files by a pattern, such as 'folder/*.csv', or one by data.format",
+        )
+    return found.pop() if len(found) == 1 else "parquet"
+
+
+def _find_in_pattern(location: Location) -> str:
+    names = {_find_by_name(file.name, location) for file in location.files}
+    if len(names) > 1:
+        raise BadData(
+            f"the pattern matches files of several formats: {', '.join(sorted(names))}",
+            where=str(location),
+            hint="add the ending to it",
+        )
+    return names.pop()
+
+
+def _known(name: str) -> str | None:
+    stem, dot, ending = name.lower().rpartition(".")
+    compressed = f".{ending}" in _PACKED_ENDINGS
+    if compressed:
+        stem, dot, ending = stem.rpartition(".")
+    found = _ENDINGS.get(f"{dot}{ending}") if stem else None
+    return found if not compressed or found in _COMPRESSED else None
+
+
+def _find_by_name(name: str, location: Location) -> str:
+    found = _known(name)
+    if found is None:
+        endings = "".join(PurePosixPath(name).suffixes[-2:])
+        raise BadData(
+            f"no format has the ending {endings or name!r}",
+            where=str(location),
+            hint=f"{_ADVICE}; known endings: {', '.join(_ENDINGS)}, .csv.gz, .svmlight.zst",
+        )
+    return found
 
 
 def load_format(name: str) -> Any:

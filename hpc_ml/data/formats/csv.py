@@ -1,176 +1,170 @@
-"""CSV, plain or gzipped, read by Arrow with one thread.
+"""CSV, plain or compressed by gzip or zstd, read by Arrow with one thread.
 
-A first line of names, UTF-8, columns apart by comma, semicolon or tab (the header decides).
-Missing values are the words that pandas takes for them.
+A first line of names; columns apart by comma, semicolon, tab or bar (the header decides) or what
+data.delimiter says; UTF-8 or data.encoding. Missing values are the words that pandas takes for
+them. A partition is a range of bytes that ends where a record does.
 """
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from hpc_ml.data.files import reading
 from hpc_ml.data.formats import csv_errors
-from hpc_ml.data.formats.packed import is_packed
-from hpc_ml.data.formats.tables import Sink, pour
+from hpc_ml.data.formats.csv_text import (
+    CsvText,
+    find_delimiter,
+    find_header_end,
+    find_record_starts,
+    read_head,
+)
+from hpc_ml.data.formats.csv_types import CsvTypes, read_text
+from hpc_ml.data.formats.lines import align
+from hpc_ml.data.formats.packed import guess_plain_bytes, packing
+from hpc_ml.data.formats.tables import wanted_names
+from hpc_ml.data.location import DataFile
+from hpc_ml.data.pieces import Extent, Layout, Piece, cut
+from hpc_ml.data.source import DataSource
+from hpc_ml.errors import BadData
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BLOCK_BYTES = 8 * 2**20
+ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst")
+# Up to this size the types are those that fit all rows; beyond it those that fit samples.
+_WHOLE_BYTES = 32 * 2**20
+_LARGE_PACKED_BYTES = 256 * 2**20
 
 
-def files(path: Path) -> list[Path]:
-    """Return the one file."""
-    return [path]
+@dataclass(frozen=True)
+class Reading:
+    """The text of each file after its header."""
+
+    texts: tuple[CsvText, ...]
 
 
-def columns(path: Path) -> list[str]:
-    """Return the names in the header. Raises BadData for a header that names no columns."""
-    csv_errors.check_head(path)
-    return csv_errors.check_header(path, _read_header(path))
+def plan(source: DataSource) -> Layout:
+    """Return the partitions, from the headers and the first part of the files."""
+    texts, names = _read_headers(source)
+    plain_bytes = [_plain_bytes(text) for text in texts]
+    types = CsvTypes(texts, names, source, whole=sum(plain_bytes) <= _WHOLE_BYTES)
+    density = types.density(wanted_names(names, source.spec))
+    extents = [
+        Extent(
+            number, text.start, max(text.start + 1, text.file.size_bytes),
+            int(plain * density), text.divisible,
+        )
+        for number, (text, plain) in enumerate(zip(texts, plain_bytes, strict=True))
+    ]  # fmt: skip
+    pieces, sizes = align(
+        *cut(extents, source.spec.partition_size),
+        lambda number, cuts: find_record_starts(texts[number], cuts),
+    )
+    schema, notes = types.settle(pieces)
+    return Layout(
+        kind="table",
+        form="csv",
+        files=tuple(text.file for text in texts),
+        pieces=pieces,
+        rows=None,
+        bytes_each=sizes,
+        names=tuple(names),
+        schema=schema,
+        n_columns=len(names),
+        notes=(*_notes(source, texts, extents), *notes),
+        reading=Reading(texts),
+    )
 
 
-def read(path: Path, names: list[str]) -> "pa.Table":
-    """Return these columns of the whole file."""
-    from pyarrow import csv
-
-    with csv_errors.explained(path), _open(path) as file:
-        table = csv.read_csv(file, **_options(path, names, {}))
-    csv_errors.check_text(path, table.schema)
-    csv_errors.check_end(path, table)
-    return table
-
-
-def feed(
-    path: Path,
-    names: list[str],
-    start: "Callable[[pa.Schema], Sink]",
-    limit_bytes: int | None = None,
-) -> tuple[Any, bool]:
-    """Pour the file, or its first part, batch by batch into the sink that `start` makes.
-
-    Arrow settles the types by the first block. Where a later row does not fit them, types that
-    fit all rows are looked for, and a new sink is started. Returns the sink and whether it has
-    seen all rows.
-    """
+def read_piece(layout: Layout, piece: Piece, columns: Sequence[str]) -> "pa.Table":
+    """Return these columns of the rows of a partition."""
     import pyarrow as pa
 
-    types: dict[str, pa.DataType] = {}
-    while True:
-        try:
-            return _feed_once(path, names, types, start, limit_bytes)
-        except csv_errors.TypesDiffer as difference:
-            if types:
-                types[_read_header(path)[difference.column]] = pa.string()
-            else:
-                types = _common_types(path, names, limit_bytes)
+    assert layout.schema is not None and layout.names is not None
+    kinds = {name: layout.schema.field(name).type for name in columns}
+    tables = [read_text(text, layout.names, kinds, list(columns)) for text in _texts(layout, piece)]
+    return pa.concat_tables(tables)
 
 
-def place(path: Path, row: int) -> str:
-    """Return `file:line` of a row, counted from 0 after the header."""
-    return f"{path}:{csv_errors.find_line(path, row)}"
+def place(layout: Layout, piece: Piece, row: int) -> str:
+    """Return `file:line` of a row of a partition, from 0."""
+    texts = list(_texts(layout, piece))
+    for text in texts[:-1]:
+        rows = sum(1 for _ in text.records())
+        if row < rows:
+            return f"{text}:{csv_errors.find_line(text, row)}"
+        row -= rows
+    return f"{texts[-1]}:{csv_errors.find_line(texts[-1], row)}"
 
 
-def count_rows(path: Path) -> int | None:
-    """Return None: only a reading of the whole file counts its rows."""
-    return None
+def _texts(layout: Layout, piece: Piece) -> Iterator[CsvText]:
+    """Yield the texts that a partition is made of."""
+    for span in piece:
+        text = layout.reading.texts[span.file]
+        yield text.part(span.start, span.stop) if text.divisible else text
 
 
-def notes(path: Path) -> list[str]:
-    """Return what a user should know of how the file is read."""
-    delimiter = csv_errors.delimiter(path)
-    return [] if delimiter == "," else [f"columns are separated by {delimiter!r}"]
+def _read_headers(source: DataSource) -> tuple[tuple[CsvText, ...], list[str]]:
+    """Return the texts of all files after their headers, and the names in those."""
+    texts: list[CsvText] = []
+    first: list[str] | None = None
+    for file in _find(source):
+        text, names = _read_header(file, source)
+        first = names if first is None else first
+        csv_errors.check_same_header(text, names, first)
+        texts.append(text)
+    return tuple(texts), first or []
 
 
-def _open(path: Path) -> "pa.NativeFile":
-    import pyarrow as pa
-
-    return pa.input_stream(str(path), compression="gzip" if is_packed(path) else None)
-
-
-def _read_header(path: Path) -> list[str]:
-    from pyarrow import csv
-
-    options = _options(path, None, {})
-    with csv_errors.explained(path), _open(path) as file, csv.open_csv(file, **options) as batches:
-        return list(batches.schema.names)
+def _find(source: DataSource) -> tuple[DataFile, ...]:
+    files = source.location.files_ending(*ENDINGS)
+    return tuple(file for file in files if file.size_bytes) if len(files) > 1 else files
 
 
-def _options(path: Path, names: list[str] | None, types: dict[str, Any]) -> dict[str, Any]:
-    from pyarrow import csv
-
-    return {
-        "read_options": csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
-        "parse_options": csv.ParseOptions(
-            delimiter=csv_errors.delimiter(path), newlines_in_values=True
-        ),
-        "convert_options": csv.ConvertOptions(
-            strings_can_be_null=True, include_columns=names, column_types=types
-        ),
-    }
-
-
-def _feed_once(
-    path: Path,
-    names: list[str],
-    types: dict[str, Any],
-    start: "Callable[[pa.Schema], Sink]",
-    limit_bytes: int | None,
-) -> tuple[Any, bool]:
-    from pyarrow import csv
-
-    options = _options(path, names, types)
-    with csv_errors.explained(path):
-        batches = csv.open_csv(_open(path), **options)
-    with batches:
-        csv_errors.check_text(path, batches.schema)
-        sink = start(batches.schema)
-        complete, last = pour(batches, lambda: csv_errors.explained(path), sink, limit_bytes)
-    if complete and last is not None:
-        csv_errors.check_end(path, last)
-    return sink, complete
+def _read_header(file: DataFile, source: DataSource) -> tuple[CsvText, list[str]]:
+    with reading(file, "CSV"):
+        text = CsvText(file, packing(file), ",", source.spec.encoding)
+    with csv_errors.explained(text):
+        head = read_head(text)
+        csv_errors.check_head(head, text)
+        delimiter = source.spec.delimiter or find_delimiter(head.decode("utf-8", "replace"))
+        text = replace(text, delimiter=delimiter)
+        end = find_header_end(text)
+        names = _parse_header(text, end)
+    csv_errors.check_header(text, names)
+    if not end:
+        raise BadData("there are no rows below the header", where=str(text))
+    return text.part(end, None), names
 
 
-def _common_types(path: Path, names: list[str], limit_bytes: int | None) -> dict[str, Any]:
-    """Return the types that fit all rows, by inferring them block by block."""
-    import pyarrow as pa
-
-    words = {name: pa.string() for name in names}
-    sink, _ = _feed_once(path, names, words, lambda schema: _TypeSink(), limit_bytes)
-    types: dict[str, Any] = sink.types
-    return types
+def _parse_header(text: CsvText, end: int) -> list[str]:
+    with text.part(0, end or None).open() as content:
+        words = content.read().decode("utf-8-sig")
+    records = csv.reader(io.StringIO(words, newline=""), delimiter=text.delimiter)
+    return next((fields for fields in records if fields), [])
 
 
-class _TypeSink:
-    """Joins the types that Arrow infers for each batch of words."""
-
-    def __init__(self) -> None:
-        self.types: dict[str, Any] = {}
-
-    def add(self, batch: "pa.RecordBatch") -> None:
-        """Infer this batch's types by writing it as CSV and reading that."""
-        import pyarrow as pa
-        from pyarrow import csv
-
-        text = pa.BufferOutputStream()
-        csv.write_csv(batch, text)
-        seen = csv.read_csv(
-            pa.BufferReader(text.getvalue()),
-            read_options=csv.ReadOptions(use_threads=False, block_size=8 * _BLOCK_BYTES),
-            parse_options=csv.ParseOptions(newlines_in_values=True),
-        ).schema
-        for name in batch.schema.names:
-            inferred = seen.field(name).type
-            self.types[name] = _join(self.types.get(name, pa.null()), inferred)
+def _plain_bytes(text: CsvText) -> int:
+    size = text.file.size_bytes
+    if text.packed is not None:
+        with csv_errors.explained(text):
+            size = guess_plain_bytes(text.file, text.packed)
+    return max(1, size - text.start)
 
 
-def _join(one: "pa.DataType", other: "pa.DataType") -> "pa.DataType":
-    import pyarrow as pa
-
-    if one == other or pa.types.is_null(other):
-        return one
-    if pa.types.is_null(one):
-        return other
-    for wider in (pa.float64(), pa.bool_()):
-        if {one, other} == {pa.int64(), wider}:
-            return wider
-    return pa.string()
+def _notes(source: DataSource, texts: Sequence[CsvText], extents: Sequence[Extent]) -> list[str]:
+    notes = []
+    if len(texts) > 1:
+        notes.append(f"{len(texts)} files of {source.location.name}")
+    if texts[0].delimiter != ",":
+        notes.append(f"columns are separated by {texts[0].delimiter!r}")
+    large = [extent for extent in extents if extent.memory_bytes > _LARGE_PACKED_BYTES]
+    for extent in [extent for extent in large if not extent.divisible][:1]:
+        notes.append(
+            f"{texts[extent.file].file.name} is one partition of about "
+            f"{extent.memory_bytes / 2**30:.1f} GiB, since a compressed file can only be read "
+            "from its start: several files, or Parquet, take less memory"
+        )
+    return notes

@@ -1,100 +1,163 @@
-"""One array of rows x columns in NumPy's own format; one of its columns is the target."""
+"""One array of rows x columns in NumPy's own format; one of its columns is the target.
 
-from pathlib import Path
-from typing import Any
+Rows are read by plain reads and not by a memory map, whose pages would count as the worker's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from hpc_ml.data.files import reading
+from hpc_ml.data.formats.arrays import array_note, cut_rows, split_target, target_number
+from hpc_ml.data.formats.parquet import place_in_rows
+from hpc_ml.data.location import DataFile
 from hpc_ml.data.matrix import Matrix
+from hpc_ml.data.pieces import Layout, Piece, count_rows
 from hpc_ml.data.source import DataSource
 from hpc_ml.errors import BadData
 
-_HEAD_BYTES = 64 * 2**20
+if TYPE_CHECKING:
+    import numpy as np
+
+ENDINGS = (".npy",)
+place = place_in_rows
 
 
-def open_array(path: Path) -> Any:
-    """Return the array as a memory map. Raises BadData for pickled objects, which can run code."""
-    from numpy.lib.format import open_memmap
+@dataclass(frozen=True)
+class ArrayHeader:
+    """Where an array's numbers begin in a file, and what its header tells of them."""
 
-    with reading(path, "npy"):
-        try:
-            return open_memmap(path, mode="r")
-        except ValueError as error:
-            if "Python objects" in str(error):
-                raise pickled(path, "the file") from None
-            raise
+    offset: int
+    shape: tuple[int, ...]
+    dtype: "np.dtype[Any]"
+    by_columns: bool
+
+    @property
+    def end(self) -> int:
+        """The byte after the last number."""
+        return self.offset + self.dtype.itemsize * prod(self.shape)
 
 
-def pickled(path: Path, what: str) -> BadData:
+@dataclass(frozen=True)
+class Reading:
+    """The header of each file, and the number of the target's column."""
+
+    headers: tuple[ArrayHeader, ...]
+    target: int | None
+
+
+def plan(source: DataSource) -> Layout:
+    """Return the partitions, from the headers of the files."""
+    files = source.location.files_ending(*ENDINGS)
+    headers = tuple(_read_header(file) for file in files)
+    width = headers[0].shape[1]
+    for file, header in zip(files, headers, strict=True):
+        if header.shape[1] != width or header.dtype != headers[0].dtype:
+            raise BadData(
+                f"the array has {header.shape[1]} columns of {header.dtype}, and those before it "
+                f"{width} of {headers[0].dtype}",
+                where=str(file),
+            )
+    target = target_number(width, source)
+    pieces, sizes = cut_rows(
+        [header.shape[0] for header in headers], width * headers[0].dtype.itemsize, source
+    )
+    numbers = tuple(str(number) for number in range(width) if number != target)
+    return Layout(
+        kind="matrix",
+        form="npy",
+        files=files,
+        pieces=pieces,
+        rows=count_rows(pieces),
+        bytes_each=sizes,
+        names=None if target is None else numbers,
+        dtype=headers[0].dtype,
+        n_columns=len(numbers),
+        notes=array_note(source),
+        reading=Reading(headers, target),
+    )
+
+
+def read_piece(layout: Layout, piece: Piece, columns: Sequence[str] | None) -> Matrix:
+    """Return the rows of a partition apart from their target."""
+    import numpy as np
+
+    parts = []
+    for span in piece:
+        file = layout.files[span.file]
+        with reading(file, "npy"), file.open() as content:
+            parts.append(read_rows(content, layout.reading.headers[span.file], span))
+    rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return split_target(rows, layout.reading.target, layout.names, columns)
+
+
+def _read_header(file: DataFile) -> ArrayHeader:
+    with reading(file, "npy"), file.open() as content:
+        header = read_header(content, str(file), "the file")
+    if header.end > file.size_bytes:
+        raise BadData("the array is cut off", where=str(file), hint="save the file again")
+    if len(header.shape) != 2:
+        raise BadData(
+            f"the array has shape {header.shape}, and rows x columns are needed", where=str(file)
+        )
+    return header
+
+
+def read_header(content: IO[bytes], where: str, what: str) -> ArrayHeader:
+    """Return the header of the array that begins at the present byte.
+
+    Raises BadData for pickled objects, which can run code.
+    """
+    from numpy.lib import format as npy
+
+    version = npy.read_magic(content)
+    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    # Version 3 is 2 with UTF-8 in the names of fields, which no array of numbers has.
+    shape, by_columns, dtype = readers.get(version, npy.read_array_header_2_0)(content)
+    if dtype.hasobject:
+        raise pickled(where, what)
+    return ArrayHeader(content.tell(), shape, dtype, by_columns)
+
+
+def pickled(where: str, what: str) -> BadData:
     """Return the error for an array of Python objects."""
     return BadData(
         f"{what} holds pickled Python objects, which are not read, since they can run code",
-        where=str(path),
+        where=where,
         hint="save an array of numbers, such as X.astype(float)",
     )
 
 
-def files(path: Path) -> list[Path]:
-    """Return the one file."""
-    return [path]
-
-
-def count_bytes(path: Path) -> int:
-    """Return the size of the array in memory."""
-    return int(open_array(path).nbytes)
-
-
-def count_rows(path: Path) -> int | None:
-    """Return the rows that the header tells."""
-    shape = open_array(path).shape
-    return int(shape[0]) if shape else None
-
-
-def read(path: Path, source: DataSource) -> Matrix:
-    """Return the array apart from its target: `data.target`, a column number, else the last."""
-    return _part(open_array(path), path, source)
-
-
-def read_head(path: Path, source: DataSource) -> Matrix | None:
-    """Return the first rows likewise."""
-    array = open_array(path)
-    rows = max(2, _HEAD_BYTES * len(array) // max(1, array.nbytes)) if array.ndim else 0
-    return _part(array[:rows] if array.ndim else array, path, source)
-
-
-def _part(array: Any, path: Path, source: DataSource) -> Matrix:
+def read_rows(content: BinaryIO, header: ArrayHeader, span: Any) -> "np.ndarray[Any, Any]":
+    """Return the rows of a span, in bounded memory."""
     import numpy as np
 
-    if array.ndim != 2:
-        raise BadData(
-            f"the array has shape {array.shape}, and rows x columns are needed", where=str(path)
-        )
-    target = _target_number(array.shape[1], source)
-    if target is None:
-        return Matrix(array, None, None)
-    numbers = [number for number in range(array.shape[1]) if number != target]
-    X = array[:, :-1] if target == array.shape[1] - 1 else array[:, numbers]
-    return Matrix(X, np.array(array[:, target]), tuple(map(str, numbers)))
+    rows = span.stop - span.start
+    shape = (rows, *header.shape[1:])
+    if not header.by_columns or len(header.shape) == 1:
+        row_bytes = header.dtype.itemsize * prod(header.shape[1:])
+        content.seek(header.offset + span.start * row_bytes)
+        return _fill(content, np.empty(shape, header.dtype))
+    array = np.empty(shape, header.dtype, order="F")
+    for column in range(header.shape[1]):
+        first = column * header.shape[0] + span.start
+        content.seek(header.offset + first * header.dtype.itemsize)
+        _fill(content, array[:, column])
+    return array
 
 
-def notes(source: DataSource) -> list[str]:
-    """Return what a user should know of how the file is read."""
-    if source.supervised and source.spec.target is None:
-        return ["target: the last column of the array"]
-    return []
+def _fill(content: BinaryIO, array: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """Fill an array from the present byte on."""
+    import numpy as np
 
-
-def _target_number(width: int, source: DataSource) -> int | None:
-    word = source.spec.target
-    if word is None:
-        return width - 1 if source.supervised else None
-    try:
-        number = int(word)
-    except ValueError:
-        number = width
-    if not -width <= number < width:
-        raise BadData(
-            f"data.target {word!r} is no column of an array of {width} columns",
-            where=source.where,
-            hint=f"give the column's number, 0 to {width - 1}, or -1 for the last",
-        )
-    return number % width
+    if not array.size:
+        return array
+    buffer = array.reshape(-1).view(np.uint8).data
+    filled = 0
+    while filled < len(buffer):
+        count = content.readinto(buffer[filled:])  # type: ignore[attr-defined]
+        if not count:
+            raise EOFError("the array is cut off")
+        filled += count
+    return array

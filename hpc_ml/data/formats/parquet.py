@@ -1,122 +1,266 @@
-"""Parquet: one file, or a folder of them, also partitioned as Hive does (`year=2026/..`)."""
+"""Parquet: one file, or a folder or pattern of them, also partitioned as Hive does (`year=2026/`).
+
+A partition is a range of rows: whole row groups where they are small, and parts of one where it
+is large. A part is decoded as a stream, which is kept open for the part that follows it.
+"""
 
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from hpc_ml.data.files import data_files, reading
-from hpc_ml.data.formats.tables import Sink, pour
+from hpc_ml.data.files import reading
+from hpc_ml.data.formats.tables import complete_columns, row_bytes, wanted_names
+from hpc_ml.data.location import DataFile, Location, filesystem
+from hpc_ml.data.pieces import Extent, Layout, Piece, Span, count_rows, cut
+from hpc_ml.data.source import DataSource
 from hpc_ml.errors import BadData
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.dataset as ds
+    from pyarrow import parquet as pq
 
-_ENDINGS = (".parquet", ".pq")
+ENDINGS = (".parquet", ".pq")
 _BATCH_ROWS = 65_536
+_BUFFERED_BYTES = 16 * 2**20
 
 
-def files(path: Path) -> list[Path]:
-    """Return the file, or those of the folder. Raises BadData for a folder without any."""
-    found = data_files(path, *_ENDINGS)
+@dataclass(frozen=True)
+class Reading:
+    """The values of Hive's partition columns in each file, by name."""
+
+    hive: tuple[Mapping[str, Any], ...]
+
+
+def plan(source: DataSource) -> Layout:
+    """Return the partitions, from the footers of the files."""
+    location = source.location
+    files = _find(location)
+    with reading(location, "Parquet"):
+        dataset = _dataset(location, files)
+        schema = dataset.schema
+        _check_names(schema, location)
+        wanted = wanted_names(schema.names, source.spec)
+        fragments = list(dataset.get_fragments())
+        extents = list(_extents(fragments, schema, wanted))
+        hive = tuple(_hive_values(fragment) for fragment in fragments)
+    pieces, sizes = cut(extents, source.spec.partition_size)
+    found = len(files)
+    folder = location.is_folder or location.is_pattern
+    return Layout(
+        kind="table",
+        form="parquet",
+        files=files,
+        pieces=pieces,
+        rows=count_rows(pieces),
+        bytes_each=sizes,
+        names=tuple(schema.names),
+        schema=schema.remove_metadata(),
+        n_columns=len(schema.names),
+        notes=(f"{found} file{'' if found == 1 else 's'} of {location.name}",) if folder else (),
+        reading=Reading(hive),
+    )
+
+
+def read_piece(layout: Layout, piece: Piece, columns: Sequence[str]) -> "pa.Table":
+    """Return these columns of the rows of a partition."""
+    import pyarrow as pa
+
+    return pa.concat_tables([_read_span(layout, span, columns) for span in piece])
+
+
+def place(layout: Layout, piece: Piece, row: int) -> str:
+    """Return the file and the row in it, from 1, of a row of a partition, from 0."""
+    return place_in_rows(layout, piece, row)
+
+
+def place_in_rows(layout: Layout, piece: Piece, row: int) -> str:
+    """Return the file and the row in it, from 1, where spans count rows."""
+    for span in piece:
+        if row < span.stop - span.start:
+            return f"{layout.files[span.file]}, row {span.start + row + 1}"
+        row -= span.stop - span.start
+    return str(layout.files[piece[-1].file])
+
+
+def _find(location: Location) -> tuple[DataFile, ...]:
+    with reading(location, "Parquet"):
+        found = location.files_ending(*ENDINGS)
     if not found:
-        others = sorted(entry.name for entry in path.iterdir())
+        others = sorted(file.name for file in location.files)
         raise BadData(
-            f"the folder has no {' or '.join(_ENDINGS)} files",
-            where=str(path),
+            f"the folder has no {' or '.join(ENDINGS)} files",
+            where=str(location),
             hint=f"name one of its files: {', '.join(others[:5])}" if others else None,
         )
-    empty = [file for file in found if file.stat().st_size == 0]
-    if empty:
-        raise BadData("the file is empty", where=str(empty[0]))
+    for file in found:
+        if not file.size_bytes:
+            raise BadData("the file is empty", where=str(file))
     return found
 
 
-def columns(path: Path) -> list[str]:
-    """Return the names of the columns, those of Hive partitions last."""
-    dataset = _dataset(path)
-    with _explained(path):
-        names = list(dataset.schema.names)
-    if doubled := [name for name, count in Counter(names).items() if count > 1]:
-        raise BadData(f"the column {doubled[0]!r} is there twice", where=str(path))
+def _dataset(location: Location, files: Sequence[DataFile]) -> "ds.Dataset":
+    """Return the files as one, with types that fit all of them."""
+    import pyarrow.dataset as ds
+    from pyarrow.fs import FSSpecHandler, LocalFileSystem, PyFileSystem
+
+    names, base, system = [file.address for file in files], location.base, LocalFileSystem()
+    if not location.is_local:
+        remote = filesystem(location.address)
+        names = [remote._strip_protocol(name) for name in names]
+        base, system = remote._strip_protocol(base), PyFileSystem(FSSpecHandler(remote))
+    options = ds.FileSystemFactoryOptions(
+        partition_base_dir=base, partitioning=ds.HivePartitioning.discover()
+    )
+    factory = ds.FileSystemDatasetFactory(system, names, ds.ParquetFileFormat(), options)
+    schema = factory.inspect(promote_options="permissive", fragments=None)
+    return factory.finish(schema)
+
+
+def _check_names(schema: "pa.Schema", location: Location) -> None:
+    if doubled := [name for name, count in Counter(schema.names).items() if count > 1]:
+        raise BadData(f"the column {doubled[0]!r} is there twice", where=str(location))
+
+
+def _hive_values(fragment: "ds.ParquetFileFragment") -> Mapping[str, Any]:
+    import pyarrow.dataset as ds
+
+    values: Mapping[str, Any] = ds.get_partition_keys(fragment.partition_expression)
+    return values
+
+
+def _extents(
+    fragments: Sequence["ds.ParquetFileFragment"], schema: "pa.Schema", wanted: Sequence[str]
+) -> Iterator[Extent]:
+    """Yield the row groups of all files."""
+    fixed, loose = row_bytes(schema, wanted)
+    for number, fragment in enumerate(fragments):
+        metadata = fragment.metadata
+        start = 0
+        columns = _column_numbers(metadata, loose) if loose else []
+        for group in range(metadata.num_row_groups):
+            meta = metadata.row_group(group)
+            size = meta.num_rows * fixed + sum(_column_bytes(meta, at) for at in columns)
+            if meta.num_rows:
+                yield Extent(number, start, start + meta.num_rows, int(size))
+            start += meta.num_rows
+
+
+def _column_numbers(metadata: Any, names: Sequence[str]) -> list[int]:
+    """Return the numbers of the leaf columns that lie below these columns."""
+    wanted = set(names)
+    paths = (metadata.schema.column(number).path for number in range(metadata.num_columns))
+    return [number for number, path in enumerate(paths) if path.split(".")[0] in wanted]
+
+
+def _column_bytes(group: Any, number: int) -> int:
+    """Return about how much memory a column of words takes in a row group."""
+    chunk = group.column(number)
+    statistics = chunk.statistics if chunk.is_stats_set else None
+    length = 0.0
+    if statistics is not None and statistics.has_min_max:
+        ends = (statistics.min, statistics.max)
+        length = sum(len(end) for end in ends if isinstance(end, str | bytes)) / 2
+    # Words that repeat are written once, so the size in the file may be far too small.
+    return max(int(chunk.total_uncompressed_size), int(group.num_rows * (4 + length)))
+
+
+def _read_span(layout: Layout, span: Span, columns: Sequence[str]) -> "pa.Table":
+    import pyarrow as pa
+
+    file = layout.files[span.file]
+    assert layout.schema is not None
+    with reading(file, "Parquet"):
+        here = _names_in(file)
+        stored = tuple(name for name in columns if name in here)
+        batches = _take_rows(file, stored, span)
+        rows = span.stop - span.start
+        table = pa.Table.from_batches(batches) if stored else pa.table({})
+        constants = layout.reading.hive[span.file]
+        return complete_columns(table, rows, constants, layout.schema, columns)
+
+
+@lru_cache(maxsize=64)
+def _names_in(file: DataFile) -> frozenset[str]:
+    parquet = _open(file, 0)
+    names = frozenset(parquet.schema_arrow.names)
+    parquet.close(force=True)
     return names
 
 
-def read(path: Path, names: list[str]) -> "pa.Table":
-    """Return these columns of all rows."""
-    dataset = _dataset(path)
-    with _explained(path):
-        return dataset.to_table(columns=names, use_threads=False)
+def _open(file: DataFile, buffer_bytes: int) -> "pq.ParquetFile":
+    import pyarrow as pa
+    from pyarrow import parquet as pq
+
+    source: Any = file.checked_path() if file.is_local else pa.PythonFile(file.open(), "r")
+    return pq.ParquetFile(source, buffer_size=buffer_bytes, pre_buffer=False)
 
 
-def feed(
-    path: Path,
-    names: list[str],
-    start: "Callable[[pa.Schema], Sink]",
-    limit_bytes: int | None = None,
-) -> tuple[Any, bool]:
-    """Pour all rows, or the first of them, batch by batch into the sink that `start` makes.
+@dataclass
+class _Stream:
+    """The rows of a file from one row group on, decoded batch by batch."""
 
-    Returns the sink and whether it has seen all rows.
-    """
-    dataset = _dataset(path)
-    with _explained(path):
-        batches = dataset.scanner(
-            columns=names,
-            batch_size=_BATCH_ROWS,
-            batch_readahead=1,
-            fragment_readahead=1,
-            use_threads=False,
-        ).to_reader()
-    sink = start(batches.schema)
-    complete, _last = pour(batches, lambda: _explained(path), sink, limit_bytes)
-    return sink, complete
+    parquet: "pq.ParquetFile"
+    batches: Iterator["pa.RecordBatch"]
+    row: int
+    left: "list[pa.RecordBatch]" = field(default_factory=list)
 
+    def take(self, rows: int) -> "Iterator[pa.RecordBatch]":
+        """Yield the next rows."""
+        while rows > 0:
+            batch = self.left.pop() if self.left else next(self.batches, None)
+            if batch is None:
+                raise EOFError("it has fewer rows than its footer tells")
+            if batch.num_rows > rows:
+                self.left.append(batch.slice(rows))
+                batch = batch.slice(0, rows)
+            rows -= batch.num_rows
+            self.row += batch.num_rows
+            yield batch
 
-def place(path: Path, row: int) -> str:
-    """Return the file and the row in it, from 1, of a row of them all, from 0."""
-    from pyarrow import parquet
-
-    for file in files(path):
-        rows = parquet.read_metadata(file).num_rows
-        if row < rows:
-            return f"{file}, row {row + 1}"
-        row -= rows
-    return str(path)
+    def close(self) -> None:
+        """Close the file."""
+        self.parquet.close(force=True)
 
 
-def count_rows(path: Path) -> int | None:
-    """Return the rows that the files' footers tell."""
-    dataset = _dataset(path)
-    with _explained(path):
-        return int(dataset.count_rows())
+# The stream that a partition left within a row group, for the partition that goes on there.
+_left_open: dict[tuple[DataFile, tuple[str, ...], int], _Stream] = {}
 
 
-def notes(path: Path) -> list[str]:
-    """Return what a user should know of how the files are read."""
-    found = len(files(path))
-    return [f"{found} file{'' if found == 1 else 's'} of {path.name}"] if path.is_dir() else []
+def _take_rows(file: DataFile, names: tuple[str, ...], span: Span) -> "list[pa.RecordBatch]":
+    if not names:
+        return []
+    stream = _left_open.pop((file, names, span.start), None) or _start(file, names, span)
+    for _ in stream.take(span.start - stream.row):
+        pass
+    batches = list(stream.take(span.stop - span.start))
+    if stream.row in _group_starts(stream.parquet):
+        stream.close()
+    else:
+        while _left_open:
+            _left_open.popitem()[1].close()
+        _left_open[file, names, stream.row] = stream
+    return batches
 
 
-def _dataset(path: Path) -> "ds.Dataset":
-    """Return the files as one, with types that fit all of them."""
-    import pyarrow.dataset as ds
-    from pyarrow.fs import LocalFileSystem
-
-    base = path if path.is_dir() else path.parent
-    options = ds.FileSystemFactoryOptions(
-        partition_base_dir=str(base), partitioning=ds.HivePartitioning.discover()
+def _start(file: DataFile, names: tuple[str, ...], span: Span) -> _Stream:
+    """Open a stream at the row group in which a span begins."""
+    parquet = _open(file, min(max(_BUFFERED_BYTES // len(names), 2**14), 2**20))
+    starts = _group_starts(parquet)
+    first = max(number for number, start in enumerate(starts[:-1]) if start <= span.start)
+    batches = parquet.iter_batches(
+        batch_size=_BATCH_ROWS,
+        row_groups=list(range(first, len(starts) - 1)),
+        columns=list(names),
+        use_threads=False,
     )
-    names = [str(file) for file in files(path)]
-    with _explained(path):
-        factory = ds.FileSystemDatasetFactory(
-            LocalFileSystem(), names, ds.ParquetFileFormat(), options
-        )
-        schema = factory.inspect(promote_options="permissive", fragments=None)
-        return factory.finish(schema)
+    return _Stream(parquet, batches, starts[first])
 
 
-def _explained(path: Path) -> AbstractContextManager[None]:
-    return reading(path, "Parquet")
+def _group_starts(parquet: "pq.ParquetFile") -> list[int]:
+    starts = [0]
+    for group in range(parquet.metadata.num_row_groups):
+        starts.append(starts[-1] + parquet.metadata.row_group(group).num_rows)
+    return starts

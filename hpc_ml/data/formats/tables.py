@@ -1,48 +1,64 @@
-"""What the table formats share: how batches flow."""
+"""What the table formats share: which columns are wanted, their memory, and their types."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hpc_ml.errors import BadData
+from hpc_ml.spec.data import Data
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Sink(Protocol):
-    """Takes a table batch by batch."""
+def wanted_names(names: Sequence[str], spec: Data) -> list[str]:
+    """Return the columns that a job reads, as far as its keys tell: the others take no memory."""
+    chosen = [spec.text] if spec.text is not None else spec.columns
+    if chosen is None:
+        return list(names)
+    new_names = dict(spec.rename)
+    roles = (spec.target, spec.weight, spec.group, spec.order_by, *spec.dates, *spec.impute)
+    used = {*chosen, *roles}
+    return [name for name in names if new_names.get(name, name) in used] or list(names)
 
-    def add(self, batch: "pa.RecordBatch") -> None:
-        """Take the next rows."""
+
+def row_bytes(schema: "pa.Schema", names: Sequence[str]) -> tuple[float, list[str]]:
+    """Return the memory of a row in bytes without words and lists, and the names of those."""
+    fixed, loose = 0.0, []
+    for name in names:
+        try:
+            fixed += schema.field(name).type.bit_width / 8
+        except ValueError:
+            loose.append(name)
+    return fixed, loose
 
 
-def pour(
-    batches: "Iterable[pa.RecordBatch]",
-    explained: Callable[[], AbstractContextManager[None]],
-    sink: Sink,
-    limit_bytes: int | None,
-) -> "tuple[bool, pa.RecordBatch | None]":
-    """Give the sink all batches, or those up to a limit; return whether all, and the last one.
+def complete_columns(
+    table: "pa.Table",
+    rows: int,
+    constants: Mapping[str, Any],
+    schema: "pa.Schema",
+    columns: Sequence[str],
+) -> "pa.Table":
+    """Return the columns asked for in the types of the schema.
 
-    Errors of the reader, and only those, are raised inside `explained`.
+    A column that the table lacks has one value in all rows, that of `constants`, or is missing.
     """
-    poured_bytes = 0
-    last = None
-    for batch in _guarded(batches, explained):
-        if limit_bytes is not None and poured_bytes >= limit_bytes:
-            return False, last
-        sink.add(batch)
-        poured_bytes += batch.nbytes
-        last = batch if batch.num_rows else last
-    return True, last
+    import pyarrow as pa
+
+    made = []
+    for name in columns:
+        kind = schema.field(name).type
+        if name in table.column_names:
+            column = table.column(name)
+            made.append(column if column.type == kind else column.cast(kind))
+        else:
+            made.append(pa.chunked_array([pa.repeat(pa.scalar(constants.get(name), kind), rows)]))
+    return pa.table(made, schema=pa.schema([schema.field(name) for name in columns]))
 
 
-def _guarded(
-    batches: "Iterable[pa.RecordBatch]", explained: Callable[[], AbstractContextManager[None]]
-) -> "Iterator[pa.RecordBatch]":
-    iterator = iter(batches)
-    while True:
-        with explained():
-            batch = next(iterator, None)
-        if batch is None:
-            return
-        yield batch
+def check_columns(columns: Sequence[str], names: Sequence[str], where: object) -> None:
+    """Raise BadData for a column that is not there."""
+    known = set(names)
+    for name in columns:
+        if name not in known:
+            raise BadData(f"there is no column {name!r}", where=str(where))
