@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, cast
 
 from hpc_ml.data.location import DataFile, Location
 from hpc_ml.errors import BadData
@@ -117,14 +118,15 @@ def digest(files: Sequence[DataFile]) -> str:
 
     Small data of this machine by size and content; others by size and time of change.
     """
-    small = size_bytes(files) <= _HASHED_BYTES and all(file.is_local for file in files)
-    base = os.path.commonpath([os.path.dirname(file.address) for file in files]) if small else ""
+    local = all(file.is_local for file in files)
+    small = local and size_bytes(files) <= _HASHED_BYTES
+    base = os.path.commonpath([os.path.dirname(file.address) for file in files]) if local else ""
     sha = hashlib.sha256()
     for file in files:
         sha.update(f"{file.address.removeprefix(base)}:{file.size_bytes}:".encode())
         if small:
             with file.open() as content:
-                sha.update(hashlib.sha256(content.read()).digest())
+                sha.update(hashlib.file_digest(cast(Any, content), "sha256").digest())
         else:
             sha.update(file.changed.encode())
     return sha.hexdigest()

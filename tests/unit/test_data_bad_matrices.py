@@ -132,7 +132,8 @@ def test_a_truncated_npy_array_is_refused(tmp_path):
     whole = (tmp_path / "a.npy").read_bytes()
     for length in (4, 60, len(whole) - 8):
         (tmp_path / "a.npy").write_bytes(whole[:length])
-        assert "cannot be read as npy" in refusal(path=tmp_path / "a.npy")
+        line = refusal(path=tmp_path / "a.npy")
+        assert "cannot be read as npy" in line or "the array is cut off" in line
 
 
 LINES = {

@@ -53,10 +53,10 @@ CASES = {
     ),
     "Latin-1": (
         GOOD.encode() + "31,café,1\n".encode("latin-1"), {},
-        ["t.csv:32: byte 0xe9 is not UTF-8", "iconv"],
+        ["t.csv:32: byte 0xe9 is not UTF-8", "data.encoding"],
     ),
     "Latin-1 in the header": ("n,é,label\n1,2,0\n".encode("latin-1"), {}, ["t.csv:1:", "UTF-8"]),
-    "UTF-16": (GOOD.encode("utf-16"), {}, ["UTF-16, not UTF-8", "iconv"]),
+    "UTF-16": (GOOD.encode("utf-16"), {}, ["UTF-16, not UTF-8", "data.encoding"]),
     "binary": (bytes(range(256)) * 8, {}, ["this is binary, not CSV", "data.format"]),
     "truncated gzip": (PACKED[:150], {}, ["the gzip file is cut off or damaged", "gzip -t"]),
     "gzip without its end": (PACKED[:-4], {}, ["the gzip file is cut off or damaged"]),
@@ -208,14 +208,13 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
 )
 def test_an_unknown_ending_is_refused_with_the_known(tmp_path, name, words):
     line = refusal(csv(tmp_path, GOOD, name))
-    assert f"no format has the ending {words}" in line and "data.format (csv, parquet" in line
+    assert f"no format has the ending {words}" in line and "data.format (csv, jsonl" in line
 
 
 def test_a_folder_without_data_is_refused(tmp_path):
-    assert "the folder has no .parquet" in refusal(tmp_path)
-    csv(tmp_path, GOOD)
-    assert "name one of its files: t.csv" in refusal(tmp_path)
-    assert "a folder cannot be read as csv" in refusal(tmp_path, format="csv")
+    assert "the folder has no file of a known format" in refusal(tmp_path)
+    csv(tmp_path, GOOD, "t.txt")
+    assert "say what they are by data.format: t.txt" in refusal(tmp_path)
 
 
 def test_a_corrupted_parquet_file_is_refused(tmp_path):

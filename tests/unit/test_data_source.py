@@ -79,12 +79,7 @@ def test_the_job_decides_the_held_out_share_before_the_task(asked, given):
 
 def test_a_recipe_without_data_says_how_to_name_them():
     with pytest.raises(BadData, match="names no data; give a file by --data"):
-        _ = source_of().path
-
-
-def test_a_url_is_refused():
-    with pytest.raises(BadData, match="a URL cannot be read"):
-        _ = source_of(path="https://example.org/a.csv").path
+        _ = source_of().location
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ from importlib import import_module
 from pathlib import PurePosixPath
 from typing import Any
 
-from hpc_ml.data.location import Location
+from hpc_ml.data.files import reading
+from hpc_ml.data.location import DataFile, Location
+from hpc_ml.data.source import DataSource
 from hpc_ml.errors import BadData
 from hpc_ml.spec.data import FORMATS
 
@@ -62,6 +64,13 @@ def _find_in_folder(location: Location) -> str:
             where=str(location),
             hint="name the files by a pattern, such as 'folder/*.csv', or one by data.format",
         )
+    if not found:
+        others = [file.name for file in location.files[:5]]
+        raise BadData(
+            "the folder has no file of a known format",
+            where=str(location),
+            hint=f"say what they are by data.format: {', '.join(others)}" if others else None,
+        )
     return found.pop() if len(found) == 1 else "parquet"
 
 
@@ -95,6 +104,25 @@ def _find_by_name(name: str, location: Location) -> str:
             hint=f"{_ADVICE}; known endings: {', '.join(_ENDINGS)}, .csv.gz, .svmlight.zst",
         )
     return found
+
+
+def find_files(source: DataSource, endings: tuple[str, ...]) -> tuple[DataFile, ...]:
+    """Return the files of a format that hold anything.
+
+    Of a folder those with one of the endings, or all where data.format says what they are.
+    Raises BadData where there are none, and where the only one is empty.
+    """
+    location = source.location
+    with reading(location, "data"):
+        found = location.files_ending(*endings)
+        if not found and source.spec.format is not None:
+            found = location.files
+    if not found:
+        raise BadData(f"the folder has no {' or '.join(endings[:4])} files", where=str(location))
+    filled = tuple(file for file in found if file.size_bytes)
+    if not filled:
+        raise BadData("the file is empty", where=str(found[0]))
+    return filled
 
 
 def load_format(name: str) -> Any:

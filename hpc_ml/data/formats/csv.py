@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hpc_ml.data.files import reading
-from hpc_ml.data.formats import csv_errors
+from hpc_ml.data.formats import csv_errors, find_files
 from hpc_ml.data.formats.csv_text import (
     CsvText,
     find_delimiter,
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst")
-# Up to this size the types are those that fit all rows; beyond it those that fit samples.
-_WHOLE_BYTES = 32 * 2**20
 _LARGE_PACKED_BYTES = 256 * 2**20
 
 
@@ -49,7 +47,7 @@ def plan(source: DataSource) -> Layout:
     """Return the partitions, from the headers and the first part of the files."""
     texts, names = _read_headers(source)
     plain_bytes = [_plain_bytes(text) for text in texts]
-    types = CsvTypes(texts, names, source, whole=sum(plain_bytes) <= _WHOLE_BYTES)
+    types = CsvTypes(texts, plain_bytes, names, source)
     density = types.density(wanted_names(names, source.spec))
     extents = [
         Extent(
@@ -110,17 +108,12 @@ def _read_headers(source: DataSource) -> tuple[tuple[CsvText, ...], list[str]]:
     """Return the texts of all files after their headers, and the names in those."""
     texts: list[CsvText] = []
     first: list[str] | None = None
-    for file in _find(source):
+    for file in find_files(source, ENDINGS):
         text, names = _read_header(file, source)
         first = names if first is None else first
         csv_errors.check_same_header(text, names, first)
         texts.append(text)
     return tuple(texts), first or []
-
-
-def _find(source: DataSource) -> tuple[DataFile, ...]:
-    files = source.location.files_ending(*ENDINGS)
-    return tuple(file for file in files if file.size_bytes) if len(files) > 1 else files
 
 
 def _read_header(file: DataFile, source: DataSource) -> tuple[CsvText, list[str]]:

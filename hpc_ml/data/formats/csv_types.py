@@ -1,7 +1,8 @@
 """The types of the columns of CSV: the same in all partitions."""
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, BinaryIO
 
 from hpc_ml.data.columns import TARGET_NAMES
 from hpc_ml.data.formats import csv_errors
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BLOCK_BYTES = 8 * 2**20
-_HEAD_BYTES = 4 * 2**20
+# Up to this size the types are those that fit all rows; beyond it those that fit samples.
+_WHOLE_BYTES = 32 * 2**20
+_HEAD_BYTES = 2 * 2**20
 _SAMPLE_BYTES = 256 * 2**10
 _SAMPLES = 32
 
@@ -26,28 +29,35 @@ class CsvTypes:
     ----------
     texts : sequence of CsvText
         The files after their headers.
+    sizes : sequence of int
+        The bytes of each; texts that are small in all are read to their ends.
     names : sequence of str
         The names in the headers.
     source : DataSource
         Says types by `data.types`, and which columns are learned from.
-    whole : bool
-        Whether the texts are small enough to be read to their ends.
     """
 
     def __init__(
-        self, texts: Sequence[CsvText], names: Sequence[str], source: DataSource, *, whole: bool
+        self,
+        texts: Sequence[CsvText],
+        sizes: Sequence[int],
+        names: Sequence[str],
+        source: DataSource,
     ) -> None:
         self._texts = texts
         self._names = names
         self._spec = source.spec
-        self._whole = whole
+        self._whole = sum(sizes) <= _WHOLE_BYTES
         self._given = arrow_types(source.spec.types, names, source.where)
         self._types: dict[str, pa.DataType] = {}
         self._column_bytes = dict.fromkeys(names, 0)
         self._text_bytes = 0
-        for text in texts if whole else texts[:1]:
-            self._look(text, None if whole else _HEAD_BYTES)
-        if whole and not self._text_bytes:
+        if self._whole:
+            for text, size in zip(texts, sizes, strict=True):
+                self._take(text, read_text(text, names, self._given, None), size)
+        else:
+            self._sample(texts[0], _HEAD_BYTES)
+        if not self._text_bytes:
             raise BadData("there are no rows below the header", where=str(texts[0]))
 
     def density(self, names: Iterable[str]) -> float:
@@ -63,7 +73,7 @@ class CsvTypes:
                 span = pieces[number][0]
                 text = self._texts[span.file]
                 part = text.part(span.start, None) if text.divisible else text
-                self._look(part, _SAMPLE_BYTES)
+                self._sample(part, _SAMPLE_BYTES)
         kinds = [self._types.get(name, pa.null()) for name in self._names]
         notes = []
         if not self._whole:
@@ -71,17 +81,18 @@ class CsvTypes:
             notes.append("the types of the columns are those of samples: data.types sets them")
         return pa.schema(list(zip(self._names, kinds, strict=True))), notes
 
-    def _look(self, text: CsvText, limit_bytes: int | None) -> None:
+    def _sample(self, text: CsvText, limit_bytes: int) -> None:
         block = _read_records(text, limit_bytes)
-        if not block.strip():
-            return
+        content = io.BytesIO(block)
+        self._take(text, read_text(text, self._names, self._given, None, content), len(block))
+
+    def _take(self, text: CsvText, table: "pa.Table", text_bytes: int) -> None:
         import pyarrow as pa
 
-        table = read_text(text, self._names, self._given, None, pa.BufferReader(block))
         csv_errors.check_text(text, table.schema)
         if not table.num_rows:
             return
-        self._text_bytes += len(block)
+        self._text_bytes += text_bytes
         for name in self._names:
             column = table.column(name)
             self._column_bytes[name] += column.nbytes
@@ -134,32 +145,36 @@ def read_text(
     names: Sequence[str],
     types: "Mapping[str, pa.DataType]",
     columns: list[str] | None,
-    content: Any = None,
+    content: BinaryIO | None = None,
 ) -> "pa.Table":
     """Return columns of a text without header; `content` stands for it where it is read already."""
     import pyarrow as pa
     from pyarrow import csv
 
-    with csv_errors.explained(text, names):
-        table = csv.read_csv(
-            content if content is not None else pa.PythonFile(text.open(), "r"),
-            read_options=csv.ReadOptions(
-                use_threads=False, block_size=_BLOCK_BYTES, column_names=list(names)
-            ),
-            parse_options=csv.ParseOptions(delimiter=text.delimiter, newlines_in_values=True),
-            convert_options=csv.ConvertOptions(
-                strings_can_be_null=True, include_columns=columns, column_types=dict(types)
-            ),
-        )
+    with csv_errors.explained(text, names), content or text.open() as stream:
+        try:
+            table = csv.read_csv(
+                pa.PythonFile(stream, "r"),
+                read_options=csv.ReadOptions(
+                    use_threads=False, block_size=_BLOCK_BYTES, column_names=list(names)
+                ),
+                parse_options=csv.ParseOptions(delimiter=text.delimiter, newlines_in_values=True),
+                convert_options=csv.ConvertOptions(
+                    strings_can_be_null=True, include_columns=columns, column_types=dict(types)
+                ),
+            )
+        except pa.ArrowInvalid as error:
+            if "Empty CSV file" not in str(error):
+                raise
+            kinds = [types.get(name, pa.null()) for name in columns or names]
+            return pa.schema(list(zip(columns or names, kinds, strict=True))).empty_table()
     csv_errors.check_end(text, table)
     return table
 
 
-def _read_records(text: CsvText, limit_bytes: int | None) -> bytes:
-    """Return the records that end in the first bytes of a text; all where there is no limit."""
+def _read_records(text: CsvText, limit_bytes: int) -> bytes:
+    """Return the records that end in the first bytes of a text, or else the first one."""
     with csv_errors.explained(text), text.open() as content:
-        if limit_bytes is None:
-            return content.read()
         block = content.read(limit_bytes)
         while len(block) == limit_bytes:
             if end := last_record_end(block):

@@ -9,6 +9,7 @@ from math import prod
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from hpc_ml.data.files import reading
+from hpc_ml.data.formats import find_files
 from hpc_ml.data.formats.arrays import array_note, cut_rows, split_target, target_number
 from hpc_ml.data.formats.parquet import place_in_rows
 from hpc_ml.data.location import DataFile
@@ -49,7 +50,7 @@ class Reading:
 
 def plan(source: DataSource) -> Layout:
     """Return the partitions, from the headers of the files."""
-    files = source.location.files_ending(*ENDINGS)
+    files = find_files(source, ENDINGS)
     headers = tuple(_read_header(file) for file in files)
     width = headers[0].shape[1]
     for file, header in zip(files, headers, strict=True):

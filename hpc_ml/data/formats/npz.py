@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hpc_ml.data.files import reading
+from hpc_ml.data.formats import find_files
 from hpc_ml.data.formats.arrays import check_rows_agree, choose_columns
 from hpc_ml.data.formats.npy import ArrayHeader, read_header, read_rows
 from hpc_ml.data.formats.parquet import place_in_rows
@@ -52,7 +53,7 @@ def plan(source: DataSource) -> Layout:
             where="data.target",
             hint="leave data.target out",
         )
-    files = source.location.files_ending(*ENDINGS)
+    files = find_files(source, ENDINGS)
     wanted = ("X", "y") if source.supervised else ("X",)
     members = tuple(_read_directory(file, wanted) for file in files)
     first = members[0]["X"].header

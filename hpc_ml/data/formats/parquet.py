@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.data.files import reading
+from hpc_ml.data.formats import find_files
 from hpc_ml.data.formats.tables import complete_columns, row_bytes, wanted_names
 from hpc_ml.data.location import DataFile, Location, filesystem
 from hpc_ml.data.pieces import Extent, Layout, Piece, Span, count_rows, cut
@@ -37,7 +38,7 @@ class Reading:
 def plan(source: DataSource) -> Layout:
     """Return the partitions, from the footers of the files."""
     location = source.location
-    files = _find(location)
+    files = _find(source)
     with reading(location, "Parquet"):
         dataset = _dataset(location, files)
         schema = dataset.schema
@@ -85,20 +86,12 @@ def place_in_rows(layout: Layout, piece: Piece, row: int) -> str:
     return str(layout.files[piece[-1].file])
 
 
-def _find(location: Location) -> tuple[DataFile, ...]:
-    with reading(location, "Parquet"):
-        found = location.files_ending(*ENDINGS)
-    if not found:
-        others = sorted(file.name for file in location.files)
-        raise BadData(
-            f"the folder has no {' or '.join(ENDINGS)} files",
-            where=str(location),
-            hint=f"name one of its files: {', '.join(others[:5])}" if others else None,
-        )
-    for file in found:
+def _find(source: DataSource) -> tuple[DataFile, ...]:
+    files = find_files(source, ENDINGS)
+    for file in source.location.files_ending(*ENDINGS):
         if not file.size_bytes:
             raise BadData("the file is empty", where=str(file))
-    return found
+    return files
 
 
 def _dataset(location: Location, files: Sequence[DataFile]) -> "ds.Dataset":

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import BinaryIO
 
 from hpc_ml.data.files import reading
+from hpc_ml.data.formats import find_files
 from hpc_ml.data.formats.arrays import choose_columns
 from hpc_ml.data.formats.lines import align, find_line_starts, open_part
 from hpc_ml.data.formats.packed import guess_plain_bytes, open_plain, packing
@@ -51,7 +52,7 @@ def plan(source: DataSource) -> Layout:
             where="data.target",
             hint="leave data.target out",
         )
-    files = source.location.files_ending(*ENDINGS)
+    files = find_files(source, ENDINGS)
     packed, extents = [], []
     for number, file in enumerate(files):
         with reading(file, "svmlight"):
