@@ -95,7 +95,10 @@ def _work(folder: RunFolder, job: Job, run: LiveRun) -> None:
         write_json(folder.layout.metrics_file, dict(result.metrics))
     except BaseException:
         run.unwatch()
-        cluster.close(at_once=True)
+        try:
+            run.save()
+        finally:
+            cluster.close(at_once=True)
         raise
     run.unwatch()
     cluster.close()

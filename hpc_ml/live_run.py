@@ -13,6 +13,7 @@ from hpc_ml.runs.heartbeat import Heartbeat
 from hpc_ml.runs.ledger import Ledger
 from hpc_ml.runs.listener import Listener
 from hpc_ml.runs.ownership import Ownership
+from hpc_ml.runs.states import States
 
 _OWNER_EVERY_S = 5.0
 
@@ -56,6 +57,7 @@ class LiveRun:
         self._heartbeat = heartbeat
         self._listener = listener
         self._check_signals = check_signals
+        self._states = States(folder.layout)
         self._cluster: Cluster | None = None
         self._owner_checked_s = time.monotonic()
         self._log = _open_log(folder.layout.controller_log)
@@ -63,6 +65,18 @@ class LiveRun:
     @property
     def cv_results_file(self) -> Path:
         return self._folder.layout.cv_results_file
+
+    @property
+    def history_file(self) -> Path:
+        return self._folder.layout.history_file
+
+    @property
+    def importances_file(self) -> Path:
+        return self._folder.layout.importances_file
+
+    @property
+    def predictions_folder(self) -> Path:
+        return self._folder.layout.predictions
 
     @property
     def model_folder(self) -> Path:
@@ -82,6 +96,13 @@ class LiveRun:
     def record(self, unit: str, value: Any) -> None:
         self._verify_owner()
         self._ledger.append(unit, value)
+
+    def kept_state(self, name: str) -> bytes | None:
+        return self._states.read(name)
+
+    def keep_state(self, name: str, make: Callable[[], bytes]) -> None:
+        self._verify_owner()
+        self._states.keep(name, make)
 
     def progress(self, done: int, total: int, unit: str) -> None:
         self._heartbeat.report_progress(done, total, unit)
@@ -118,6 +139,11 @@ class LiveRun:
         if time.monotonic() - self._owner_checked_s > _OWNER_EVERY_S:
             self._owner.verify()
             self._owner_checked_s = time.monotonic()
+
+    def save(self) -> None:
+        """Write the states that wait to be, if the run is still ours. Raises TaskFailed."""
+        self._owner.verify()
+        self._states.flush()
 
     def close(self) -> None:
         """Let go of the log."""

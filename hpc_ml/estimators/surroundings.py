@@ -5,7 +5,7 @@ parameters, and neither a client nor an open file can be copied.
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,6 +22,16 @@ class Checkpoint(Protocol):
 
     def record(self, unit: str, value: Any) -> None:
         """Keep a finished unit; the value is JSON: numbers, strings, lists, dicts, null."""
+
+    def kept_state(self, name: str) -> bytes | None:
+        """Return the newest state that was kept under a name, or None."""
+
+    def keep_state(self, name: str, make: Callable[[], bytes]) -> None:
+        """Keep where an iterative algorithm is, in place of the state before.
+
+        `make` is called now, later or never: states are written now and then and at a stop. What
+        it makes must not change meanwhile.
+        """
 
     def progress(self, done: int, total: int, unit: str) -> None:
         """Hear how far the work is; `unit` is a plural noun such as 'fits'."""
@@ -40,6 +50,12 @@ class NoCheckpoint:
         return {}
 
     def record(self, unit: str, value: Any) -> None:
+        pass
+
+    def kept_state(self, name: str) -> bytes | None:
+        return None
+
+    def keep_state(self, name: str, make: Callable[[], bytes]) -> None:
         pass
 
     def progress(self, done: int, total: int, unit: str) -> None:

@@ -49,6 +49,10 @@ class RunLayout:
     def ledger_file(self) -> Path:
         return self.path / "ledger" / "units.jsonl"
 
+    def state_file(self, name: str) -> Path:
+        """Where an iterative algorithm is, to go on from there."""
+        return self.path / "ledger" / f"{name}.state"
+
     @property
     def logs(self) -> Path:
         return self.path / "logs"
@@ -101,6 +105,10 @@ class RunLayout:
     @property
     def history_file(self) -> Path:
         return self.path / "history.csv"
+
+    @property
+    def importances_file(self) -> Path:
+        return self.path / "importances.csv"
 
     @property
     def predictions(self) -> Path:

@@ -73,6 +73,7 @@ def find_artefacts(layout: RunLayout) -> dict[str, Path]:
         "metrics": layout.metrics_file,
         "cv_results": layout.cv_results_file,
         "history": layout.history_file,
+        "importances": layout.importances_file,
         "predictions": layout.predictions,
     }
     return {name: path for name, path in table.items() if path.exists()}
