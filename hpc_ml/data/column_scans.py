@@ -1,4 +1,8 @@
-"""What a pass over the rows keeps of each kind of column."""
+"""What a pass over the rows keeps of each kind of column.
+
+A scan of one partition counts its rows from 0; `merge` joins that of the partition behind, and
+counts on.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +15,8 @@ from hpc_ml.errors import BadData
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+Place = Callable[[int], str]
 
 _MOST_CATEGORIES = 1_000
 # Fewer rows than this may well have a category each.
@@ -41,7 +47,10 @@ class ColumnScan:
     def add(self, column: "pa.Array", rows: "np.ndarray[Any, Any]") -> None:
         """Take the next values, and the numbers of their rows."""
 
-    def check_numbers(self, place: Callable[[int], str]) -> None:
+    def merge(self, behind: Any, offset: int) -> None:
+        """Take what a scan of the rows from `offset` on has found."""
+
+    def check_numbers(self, place: Place) -> None:
         """Raise BadData for values that are no numbers, or infinite."""
 
     def check_categories(self, rows: int) -> None:
@@ -80,13 +89,25 @@ class NumberScan(ColumnScan):
             infinite = np.isinf(column.to_numpy(zero_copy_only=False))
             self._infinite = int(rows[infinite.argmax()])
 
-    def check_numbers(self, place: Callable[[int], str]) -> None:
+    def merge(self, behind: "NumberScan", offset: int) -> None:
+        """Take what a scan of the rows from `offset` on has found."""
+        self._infinite = first_row(self._infinite, behind._infinite, offset)
+        bounds = self._bounds + behind._bounds
+        self._bounds = [min(bounds), max(bounds)] if bounds else []
+        self._counts_rows &= behind._counts_rows
+        if behind._first_number is not None:
+            first = behind._first_number - offset
+            if self._first_number is None:
+                self._first_number = first
+            self._counts_rows &= first == self._first_number
+
+    def check_numbers(self, place: Place) -> None:
         """Raise BadData for an infinite value."""
         if self._infinite is not None:
             raise BadData(
                 f"column {self.name!r} has an infinite value",
                 where=place(self._infinite),
-                hint="correct it, or leave the column out by data.columns",
+                hint="correct it, or leave the column out by data.drop",
             )
 
     def summary(self, missing: int) -> ColumnSummary:
@@ -149,7 +170,16 @@ class CategoryScan(ColumnScan):
             at = pc.index(matches, False).as_py()
             self._first_word = (int(rows[at]), str(column[at].as_py()))
 
-    def check_numbers(self, place: Callable[[int], str]) -> None:
+    def merge(self, behind: "CategoryScan", offset: int) -> None:
+        """Take what a scan of the rows from `offset` on has found."""
+        self._seen |= behind._seen
+        self._numbers += behind._numbers
+        self._words += behind._words
+        if self._first_word is None and behind._first_word is not None:
+            row, word = behind._first_word
+            self._first_word = (row + offset, word)
+
+    def check_numbers(self, place: Place) -> None:
         """Raise BadData for a column of numbers in which some values are words."""
         if self._first_word is not None and self._numbers > self._words:
             row, value = self._first_word
@@ -173,14 +203,69 @@ class CategoryScan(ColumnScan):
                 f"column {self.name!r} holds {many} different words in {rows:,} rows, "
                 "too many for categories",
                 where=self._source.where,
-                hint=f"learn from it as text by data.text={self.name}, or leave it out by naming "
-                "the other columns in data.columns",
+                hint=f"learn from it as text by data.text={self.name}, or leave it out by "
+                "data.drop",
             )
 
     def summary(self, missing: int) -> ColumnSummary:
         """Return what was found."""
         found = len(self._seen)
         return ColumnSummary(self.name, self.kind, missing, found, constant=found == 1)
+
+
+class WeightScan(ColumnScan):
+    """Weights: the first that is none, and whether any is above 0."""
+
+    def __init__(self, name: str, kind: Kind, source: DataSource) -> None:
+        super().__init__(name, kind, source)
+        self._negative: int | None = None
+        self._infinite: int | None = None
+        self._positive = False
+
+    def add(self, column: "pa.Array", rows: "np.ndarray[Any, Any]") -> None:
+        """Take the next values, and the numbers of their rows."""
+        import numpy as np
+
+        values = as_plain_numbers(column).to_numpy(zero_copy_only=False)
+        self._negative = _first(self._negative, values < 0, rows)
+        self._infinite = _first(self._infinite, np.isinf(values), rows)
+        self._positive |= bool((values > 0).any())
+
+    def merge(self, behind: "WeightScan", offset: int) -> None:
+        """Take what a scan of the rows from `offset` on has found."""
+        self._negative = first_row(self._negative, behind._negative, offset)
+        self._infinite = first_row(self._infinite, behind._infinite, offset)
+        self._positive |= behind._positive
+
+    def check_numbers(self, place: Place) -> None:
+        """Raise BadData for a weight that is none."""
+        for problem, row in (("a negative", self._negative), ("an infinite", self._infinite)):
+            if row is not None:
+                raise BadData(
+                    f"weight {self.name!r} has {problem} value",
+                    where=place(row),
+                    hint="give weights of 0 and above, or leave the row out",
+                )
+
+    def check_categories(self, rows: int) -> None:
+        """Raise BadData for weights that are all 0."""
+        if rows and not self._positive:
+            raise BadData(
+                f"weight {self.name!r} is 0 in all rows",
+                where=self._source.where,
+                hint="name another column by data.weight",
+            )
+
+
+def first_row(here: int | None, behind: int | None, offset: int) -> int | None:
+    """Return the first row of two parts, of which the one behind begins at `offset`."""
+    if here is None and behind is not None:
+        return behind + offset
+    return here
+
+
+def _first(known: int | None, found: Any, rows: Any) -> int | None:
+    return int(rows[found.argmax()]) if known is None and found.any() else known
 
 
 def scan_of(name: str, kind: Kind, source: DataSource) -> ColumnScan:

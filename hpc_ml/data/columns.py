@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from hpc_ml.data.derived import part_names, rename_columns, stored_names
 from hpc_ml.data.source import DataSource
 from hpc_ml.errors import BadData
+from hpc_ml.spec.data import Data
 from hpc_ml.spec.nearest import nearest
 
 if TYPE_CHECKING:
@@ -14,24 +16,42 @@ if TYPE_CHECKING:
 
 Kind = Literal["numeric", "category", "text", "boolean", "target"]
 
-_TARGET_NAMES = ("target", "label", "class", "y")
+TARGET_NAMES = ("target", "label", "class", "y")
 # How pandas writes an index that has no name.
 _INDEX = re.compile(r"__index_level_\d+__|Unnamed: 0|")
-_LEAVE_OUT = "leave it out by naming the others with --columns (data.columns)"
+_LEAVE_OUT = "leave it out by --drop (data.drop)"
 
 
 @dataclass(frozen=True)
 class Roles:
-    """The columns to learn from, the one to predict, and what a user should know of the choice."""
+    """The columns to learn from, those that play another part, and what a user should know.
+
+    All by the names that the job sees: renamed, and parts of dates as columns.
+    """
 
     features: tuple[str, ...]
     target: str | None
     notes: tuple[str, ...] = ()
+    weight: str | None = None
+    group: str | None = None
+    order: str | None = None
+
+    @property
+    def others(self) -> dict[str, str]:
+        """The columns that are no features, by their part."""
+        parts = {
+            "target": self.target, "weight": self.weight, "group": self.group, "order": self.order,
+        }  # fmt: skip
+        return {part: name for part, name in parts.items() if name is not None}
 
     @property
     def names(self) -> list[str]:
-        """All columns that are read."""
-        return [*self.features, *([self.target] if self.target is not None else [])]
+        """All columns that are looked at."""
+        return list(dict.fromkeys([*self.features, *self.others.values()]))
+
+    def stored(self, spec: Data) -> list[str]:
+        """Return the columns to be read."""
+        return stored_names(self.names, spec)
 
 
 def assign_roles(names: Sequence[str], source: DataSource) -> Roles:
@@ -43,42 +63,73 @@ def assign_roles(names: Sequence[str], source: DataSource) -> Roles:
             where=source.where,
             hint="give the column a name on one line",
         )
-    for key, given in (
-        ("target", [spec.target] if spec.target is not None else []),
-        ("text", [spec.text] if spec.text is not None else []),
-        ("columns", spec.columns or ()),
-        ("categorical", spec.categorical),
-    ):
-        for name in given:
-            _check_known(key, name, names, source)
-    target, notes = _choose_target(names, source)
+    seen = rename_columns(names, source)
+    _check_names(seen, source)
+    target, notes = _choose_target(seen, source)
     if target is not None and target in spec.categorical:
         raise BadData(f"data.categorical names the target {target!r}", where=source.where)
-    if spec.text is not None:
-        return Roles((spec.text,), target if source.supervised else None, tuple(notes))
-    features = spec.columns or tuple(name for name in names if name != target)
-    if spec.columns is None:
-        features, left_out = _without_index(features)
-        notes += left_out
+    features: Sequence[str] = (spec.text,) if spec.text is not None else spec.columns or ()
+    if not features:
+        left_out = {target, spec.weight, spec.group, spec.order_by, *spec.drop} - {*spec.dates}
+        features, told = _without_index([name for name in seen if name not in left_out])
+        notes += told
+    features = [part for name in features for part in _in_parts(name, spec)]
     if not features:
         raise BadData("there is no column to learn from beside the target", where=source.where)
-    return Roles(features, target if source.supervised else None, tuple(notes))
+    _check_used(features, source)
+    return Roles(
+        tuple(dict.fromkeys(features)), target if source.supervised else None, tuple(notes),
+        weight=spec.weight, group=spec.group, order=spec.order_by if source.test_size else None,
+    )  # fmt: skip
 
 
-def _check_known(key: str, name: str, names: Sequence[str], source: DataSource) -> None:
-    if name not in names:
-        raise BadData(
-            f"data.{key} names {name!r}, which is no column",
-            where=source.where,
-            hint=nearest(name, names),
-        )
+def _in_parts(name: str, spec: Data) -> tuple[str, ...]:
+    return part_names(spec.dates, name) if name in spec.dates else (name,)
+
+
+def _check_names(names: Sequence[str], source: DataSource) -> None:
+    spec = source.spec
+    known = [*names, *(part for name in spec.dates for part in part_names(spec.dates, name))]
+    for key, given in (
+        ("target", (spec.target,)),
+        ("text", (spec.text,)),
+        ("columns", spec.columns or ()),
+        ("drop", spec.drop),
+        ("categorical", spec.categorical),
+        ("impute", tuple(spec.impute)),
+        ("weight", (spec.weight,)),
+        ("group", (spec.group,)),
+        ("order_by", (spec.order_by,)),
+    ):
+        for name in given:
+            if name is not None and name not in known:
+                raise BadData(
+                    f"data.{key} names {name!r}, which is no column",
+                    where=source.where,
+                    hint=nearest(name, known),
+                )
+
+
+def _check_used(features: Sequence[str], source: DataSource) -> None:
+    """Raise BadData for a word on how to learn from a column that is not learned from."""
+    for key in ("categorical", "impute"):
+        for name in getattr(source.spec, key):
+            if name not in features:
+                in_parts = name in source.spec.dates
+                raise BadData(
+                    f"data.{key} names {name!r}, which is "
+                    + ("learned from in parts" if in_parts else "not learned from"),
+                    where=source.where,
+                    hint=f"known: {', '.join(features[:30])}",
+                )
 
 
 def _choose_target(names: Sequence[str], source: DataSource) -> tuple[str | None, list[str]]:
-    if source.spec.target is not None:
-        return source.spec.target, []
-    taken = (source.spec.text, *(source.spec.columns or ()))
-    likely = [name for name in names if name.lower() in _TARGET_NAMES and name not in taken]
+    spec = source.spec
+    if spec.target is not None:
+        return spec.target, []
+    taken = {spec.text, spec.weight, spec.group, spec.order_by, *(spec.columns or ()), *spec.drop}
+    likely = [name for name in names if name.lower() in TARGET_NAMES and name not in taken]
     if not source.supervised:
         return None, [
             f"column {name!r} is learned from like any other; data.target={name} leaves it out"
@@ -94,8 +145,8 @@ def _choose_target(names: Sequence[str], source: DataSource) -> tuple[str | None
     return likely[0], [f"target: column {likely[0]!r}, by its name"]
 
 
-def _without_index(features: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
-    kept = tuple(name for name in features if not _INDEX.fullmatch(name))
+def _without_index(features: Sequence[str]) -> tuple[list[str], list[str]]:
+    kept = [name for name in features if not _INDEX.fullmatch(name)]
     left_out = [name for name in features if name not in kept]
     return kept, [f"column {name!r} is taken for row numbers and left out" for name in left_out]
 
@@ -153,7 +204,7 @@ def _check_flat(name: str, column: "pa.DataType", source: DataSource) -> None:
         raise BadData(
             f"column {name!r} holds dates or times ({column}), which are not learned from",
             where=source.where,
-            hint=_LEAVE_OUT,
+            hint=f"name its parts by data.dates: {{{name}: [weekday, hour]}}, or {_LEAVE_OUT}",
         )
     plain = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, types.is_null)
     if not is_words(column) and not any(is_kind(column) for is_kind in plain):

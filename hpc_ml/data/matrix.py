@@ -1,5 +1,6 @@
 """Data that are one matrix from the start: arrays, svmlight, bundled tables and generators."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,16 +8,20 @@ from hpc_ml.data.source import DataSource
 from hpc_ml.errors import BadData
 from hpc_ml.spec.nearest import nearest
 
-_BLOCK_ROWS = 65_536
-
 
 @dataclass(frozen=True)
 class Matrix:
-    """X (rows x features, array or CSR, or 1-D of texts), y (rows, or None), feature names."""
+    """X (rows x features, array or CSR, or 1-D of texts), y (rows, or None), feature names.
+
+    Weight, group and order of the rows are None until `shape_matrix` takes them from X.
+    """
 
     X: Any
     y: Any
     names: tuple[str, ...] | None
+    weight: Any = None
+    group: Any = None
+    order: Any = None
 
     @property
     def is_text(self) -> bool:
@@ -27,8 +32,8 @@ class Matrix:
 def check_words(source: DataSource) -> None:
     """Raise BadData for words of the job that only a table of named columns can follow."""
     spec = source.spec
-    for key, given in (("text", spec.text), ("categorical", spec.categorical or None)):
-        if given is not None:
+    for key in ("text", "categorical", "rename", "dates", "impute"):
+        if getattr(spec, key):
             raise BadData(
                 f"data.{key} needs a table of named columns, as CSV and Parquet are",
                 where=source.where,
@@ -41,14 +46,22 @@ def shape_matrix(matrix: Matrix, source: DataSource) -> Matrix:
 
     Raises BadData where shapes or types cannot be learned from.
     """
+    from scipy import sparse
+
     _check_shapes(matrix, source)
     y = _shape_target(matrix.y, source) if source.supervised else None
     if matrix.is_text:
-        if source.spec.columns is not None:
-            raise BadData("texts have no columns to choose", where="data.columns")
+        for key in ("columns", "drop", "weight", "group", "order_by"):
+            if getattr(source.spec, key):
+                raise BadData("texts have no columns to choose", where=f"data.{key}")
         return replace(matrix, y=y)
-    X, names = _choose_columns(matrix, source)
-    return Matrix(_as_floats(X, source), y, names)
+    if sparse.issparse(matrix.X) and source.spec.scale == "minmax":
+        raise BadData(
+            "a sparse matrix cannot be brought to 0 to 1, which would make numbers of its zeros",
+            where="data.scale",
+            hint="say standard, which divides by the deviation and leaves zeros zeros",
+        )
+    return _choose_columns(replace(matrix, y=y), source)
 
 
 def _check_shapes(matrix: Matrix, source: DataSource) -> None:
@@ -80,23 +93,57 @@ def _shape_target(y: Any, source: DataSource) -> Any:
     return y.astype(object) if y.dtype.kind == "U" else np.require(y, y.dtype.newbyteorder("="))
 
 
-def _choose_columns(matrix: Matrix, source: DataSource) -> tuple[Any, tuple[str, ...]]:
+def _choose_columns(matrix: Matrix, source: DataSource) -> Matrix:
+    """Return the matrix with the columns to learn from as floats, and its rows' other parts."""
     known = matrix.names or tuple(str(number) for number in range(matrix.X.shape[1]))
-    if source.spec.columns is None:
-        return matrix.X, known
+    chosen = choose_names(known, source)
     positions = {name: position for position, name in enumerate(known)}
-    for name in source.spec.columns:
-        if name not in positions:
-            raise BadData(
-                f"data.columns names {name!r}, which is no column",
-                where=source.where,
-                hint=nearest(name, known),
-            )
-    return matrix.X[:, [positions[name] for name in source.spec.columns]], source.spec.columns
+    X = matrix.X if chosen == known else matrix.X[:, [positions[name] for name in chosen]]
+    parts = {
+        "order" if key == "order_by" else key: _column(matrix.X, positions[name])
+        for key, name in _role_names(source).items()
+    }
+    if "weight" in parts:
+        parts["weight"] = parts["weight"].astype(float)
+    return replace(matrix, X=_as_floats(X, source), names=chosen, **parts)
+
+
+def choose_names(known: Sequence[str], source: DataSource) -> tuple[str, ...]:
+    """Return the columns of a matrix to learn from. Raises BadData for names that are none."""
+    spec = source.spec
+    roles = _role_names(source)
+    asked = {key: (name,) for key, name in roles.items()}
+    for key, names in {"columns": spec.columns or (), "drop": spec.drop, **asked}.items():
+        for name in names:
+            if name not in known:
+                raise BadData(
+                    f"data.{key} names {name!r}, which is no column",
+                    where=source.where,
+                    hint=nearest(name, known),
+                )
+    taken = {*spec.drop, *roles.values()}
+    chosen = spec.columns or tuple(name for name in known if name not in taken)
+    if not chosen:
+        raise BadData("there is no column to learn from", where=source.where)
+    return chosen
+
+
+def _role_names(source: DataSource) -> dict[str, str]:
+    spec = source.spec
+    roles = {"weight": spec.weight, "group": spec.group, "order_by": spec.order_by}
+    return {key: name for key, name in roles.items() if name is not None}
+
+
+def _column(X: Any, position: int) -> Any:
+    import numpy as np
+    from scipy import sparse
+
+    column = X[:, [position]]
+    column = column.toarray() if sparse.issparse(X) else column
+    return np.require(column.reshape(-1), column.dtype.newbyteorder("="), ["A", "C"])
 
 
 def _as_floats(X: Any, source: DataSource) -> Any:
-    import numpy as np
 
     if X.dtype.kind not in "biuf":
         raise BadData(
@@ -104,8 +151,14 @@ def _as_floats(X: Any, source: DataSource) -> Any:
             where=source.where,
             hint="write words and dates as numbers, or give the data as CSV or Parquet",
         )
-    wanted = np.float32 if X.dtype.kind == "f" and X.dtype.itemsize <= 4 else np.float64
-    return as_floats(X, wanted)
+    return as_floats(X, float_width(X.dtype))
+
+
+def float_width(dtype: Any) -> Any:
+    """Return float32 for floats of that width or less, else float64."""
+    import numpy as np
+
+    return np.float32 if dtype.kind == "f" and dtype.itemsize <= 4 else np.float64
 
 
 def as_floats(X: Any, dtype: Any) -> Any:
@@ -123,74 +176,15 @@ def as_floats(X: Any, dtype: Any) -> Any:
     return matrix
 
 
-def treat_missing(matrix: Matrix, source: DataSource) -> Matrix:
-    """Return the matrix without the rows that `data.missing` drops.
-
-    Raises BadData for infinite values, and for missing ones where `data.missing` is error.
-    """
+def no_rows(width: int, is_sparse: bool, dtype: Any) -> Any:
+    """Return X without rows, of so many columns."""
     import numpy as np
+    from scipy import sparse
 
-    missing = np.zeros(matrix.X.shape[0], dtype=bool)
-    if not matrix.is_text:
-        missing = _find_missing(matrix, source)
-    if matrix.y is not None and matrix.y.dtype.kind == "f":
-        _check_finite(matrix.y, source)
-        without = np.isnan(matrix.y)
-        if without.any() and source.spec.missing != "drop":
-            raise BadData(
-                f"the target has {int(without.sum())} missing values, the first in row "
-                f"{int(without.argmax()) + 1}",
-                where=source.where,
-                hint="leave such rows out by data.missing=drop",
-            )
-        missing |= without
-    if source.spec.missing != "drop" or not missing.any():
-        return matrix
-    return replace(matrix, X=matrix.X[~missing], y=None if matrix.y is None else matrix.y[~missing])
+    return sparse.csr_matrix((0, width), dtype=dtype) if is_sparse else np.empty((0, width), dtype)
 
 
-def _check_finite(y: Any, source: DataSource) -> None:
-    import numpy as np
-
-    if np.isinf(y).any():
-        raise BadData(
-            f"the target has an infinite value in row {int(np.isinf(y).argmax()) + 1}",
-            where=source.where,
-            hint="correct it, or leave the row out",
-        )
-
-
-def _find_missing(matrix: Matrix, source: DataSource) -> Any:
-    import numpy as np
-
-    missing = np.zeros(matrix.X.shape[0], dtype=bool)
-    first: tuple[int, int] | None = None
-    total = 0
-    for start in range(0, len(missing), _BLOCK_ROWS):
-        rows, columns, values = _numbers_not_finite(matrix.X[start : start + _BLOCK_ROWS])
-        if np.isinf(values).any():
-            at = int(np.isinf(values).argmax())
-            raise BadData(
-                f"column {_name(matrix, columns[at])!r} has an infinite value in row "
-                f"{start + rows[at] + 1}",
-                where=source.where,
-                hint="correct it, or leave the column out by data.columns",
-            )
-        if len(rows) and first is None:
-            first = (start + int(rows[0]), int(columns[0]))
-        total += len(rows)
-        missing[start + rows] = True
-    if first is not None and source.spec.missing == "error":
-        raise BadData(
-            f"{total} missing values (NaN), the first in row {first[0] + 1}, "
-            f"column {_name(matrix, first[1])!r}",
-            where=source.where,
-            hint="set data.missing to drop, impute or keep",
-        )
-    return missing
-
-
-def _numbers_not_finite(block: Any) -> tuple[Any, Any, Any]:
+def numbers_not_finite(block: Any) -> tuple[Any, Any, Any]:
     """Return rows, columns and values of what is NaN or infinite in a block of rows."""
     import numpy as np
     from scipy import sparse
@@ -205,7 +199,3 @@ def _numbers_not_finite(block: Any) -> tuple[Any, Any, Any]:
             return np.empty(0, int), np.empty(0, int), np.empty(0)
     rows, columns = np.nonzero(~np.isfinite(block))
     return rows, columns, block[rows, columns]
-
-
-def _name(matrix: Matrix, column: int) -> str:
-    return matrix.names[column] if matrix.names else str(column)

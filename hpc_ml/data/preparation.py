@@ -1,10 +1,10 @@
 """Columns made into the numbers that an estimator takes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.data.column_scans import ColumnSummary
-from hpc_ml.spec.data import Data
+from hpc_ml.spec.data import Constant, Data
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,17 +13,25 @@ if TYPE_CHECKING:
 # than that is worth, where most of the matrix is zeros.
 _LARGEST_DENSE_BYTES = 256 * 2**20
 _DENSEST_SPARSE = 0.1
+# What stands for a category that the training rows lack, where categories are numbers.
+UNKNOWN_CATEGORY = -1
+
+_KINDS = ("numeric", "boolean", "category")
+Strategy = str | Constant | None
 
 
 def build_preparation(
     columns: Iterable[ColumnSummary], spec: Data, rows: int, dtype: "type[np.floating[Any]]"
 ) -> Any:
-    """Return an unfitted scikit-learn ColumnTransformer that takes rows of a pandas DataFrame.
+    """Return an unfitted scikit-learn transformer that takes rows of a pandas DataFrame.
 
-    Numbers pass as they are, booleans become 0 and 1, categories one-hot; a category that the
-    training rows lack becomes zeros. With `data.missing` impute, numbers get the median,
-    booleans and categories the most frequent value. It finds its columns by name, and ignores
-    others.
+    Numbers pass as they are or are scaled, booleans become 0 and 1, categories one-hot or
+    numbers; a category that the training rows lack becomes zeros, or -1. Where values are to be
+    imputed and `data.impute` does not say by what, numbers get the median, booleans and
+    categories the most frequent value. It finds its columns by name, and ignores others.
+
+    It is a ColumnTransformer; where the job renames columns or takes dates in parts, behind a
+    step that does so.
 
     Parameters
     ----------
@@ -35,77 +43,192 @@ def build_preparation(
         Type of what is made from booleans and categories.
     """
     from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import Pipeline
 
-    by_kind: dict[str, list[ColumnSummary]] = {}
-    for column in columns:
-        by_kind.setdefault(column.kind, []).append(column)
-    categories = by_kind.get("category", [])
-    plain = len(by_kind.get("numeric", [])) + len(by_kind.get("boolean", []))
-    sparse = _is_sparse(plain, categories, rows)
-    impute = spec.missing == "impute"
-    steps = {
-        "numeric": _impute("median") if impute else "passthrough",
-        "boolean": _encode_booleans(len(by_kind.get("boolean", [])), impute, dtype),
-        "category": _encode_categories(sparse, impute, dtype),
-    }
-    return ColumnTransformer(
+    columns = [column for column in columns if column.kind in _KINDS]
+    sparse = is_sparse(columns, spec, rows)
+    transform = ColumnTransformer(
         [
-            (kind, step, [column.name for column in by_kind[kind]])
-            for kind, step in steps.items()
-            if kind in by_kind
+            (name, _step(kind, strategy, len(names), spec, sparse, dtype), names)
+            for name, kind, strategy, names in _group(columns, spec)
         ],
         sparse_threshold=1.0 if sparse else 0.0,
     )
+    if not (spec.rename or spec.dates):
+        return transform
+    from hpc_ml.data.preparation_steps import DeriveColumns
+
+    derive = DeriveColumns(dict(spec.rename), {name: list(p) for name, p in spec.dates.items()})
+    return Pipeline([("derive", derive), ("columns", transform)])
 
 
-def _is_sparse(plain: int, categories: list[ColumnSummary], rows: int) -> bool:
-    width = plain + sum(column.categories or 0 for column in categories)
-    filled = plain + len(categories)
-    return 8 * rows * width > _LARGEST_DENSE_BYTES and filled < _DENSEST_SPARSE * width
+def is_sparse(columns: Iterable[ColumnSummary], spec: Data, rows: int) -> bool:
+    """Return whether columns are better made into CSR than into an array."""
+    columns = [column for column in columns if column.kind in _KINDS]
+    width = width_of(columns, spec)
+    return 8 * rows * width > _LARGEST_DENSE_BYTES and len(columns) < _DENSEST_SPARSE * width
 
 
-def _impute(strategy: str) -> Any:
+def width_of(columns: Iterable[ColumnSummary], spec: Data) -> int:
+    """Return how many features columns make, at most."""
+    return sum(_width(column, spec) for column in columns if column.kind in _KINDS)
+
+
+def _width(column: ColumnSummary, spec: Data) -> int:
+    if column.kind != "category" or spec.encode == "ordinal":
+        return 1
+    # A category that is kept missing is encoded as a category of its own.
+    return (column.categories or 0) + (column.missing > 0 and spec.policy(column.name) == "keep")
+
+
+def strategy_of(column: ColumnSummary, spec: Data) -> Strategy:
+    """Return by what the missing values of a column are imputed; None where they are not."""
+    if column.name in spec.impute:
+        return spec.impute[column.name]
+    if spec.missing != "impute":
+        return None
+    return "median" if column.kind == "numeric" else "most_frequent"
+
+
+def _group(
+    columns: Iterable[ColumnSummary], spec: Data
+) -> list[tuple[str, str, Strategy, list[str]]]:
+    """Return the columns that are prepared alike: a name, their kind, strategy and names."""
+    groups: dict[tuple[str, Strategy], list[str]] = {}
+    for kind in _KINDS:
+        for column in columns:
+            if column.kind == kind:
+                groups.setdefault((kind, strategy_of(column, spec)), []).append(column.name)
+    named = []
+    for number, ((kind, strategy), names) in enumerate(groups.items()):
+        alike = all(name not in spec.impute for name in names)
+        ending = f"-constant{number}" if isinstance(strategy, Constant) else f"-{strategy}"
+        named.append((kind if alike else kind + ending, kind, strategy, names))
+    return named
+
+
+def _step(kind: str, strategy: Strategy, count: int, spec: Data, sparse: bool, dtype: Any) -> Any:
+    """Return what makes numbers of `count` columns of a kind: `passthrough` or a transformer."""
+    from sklearn.pipeline import make_pipeline
+
+    impute = [] if strategy is None else [_impute(kind, strategy)]
+    steps = {
+        "numeric": [*impute, *_scale(spec)],
+        "boolean": [_encode_booleans(count, dtype), *impute],
+        "category": [*impute, _encode_categories(spec, sparse, dtype)],
+    }[kind]
+    if not steps:
+        return "passthrough"
+    return steps[0] if len(steps) == 1 else make_pipeline(*steps)
+
+
+def _impute(kind: str, strategy: str | Constant) -> Any:
     from sklearn.impute import SimpleImputer
 
-    return SimpleImputer(strategy=strategy, keep_empty_features=True)
+    if isinstance(strategy, str):
+        return SimpleImputer(strategy=strategy, keep_empty_features=True)
+    value = float(strategy.constant) if kind == "boolean" else strategy.constant
+    return SimpleImputer(strategy="constant", fill_value=value, keep_empty_features=True)
 
 
-def _encode_booleans(count: int, impute: bool, dtype: Any) -> Any:
+def _scale(spec: Data) -> list[Any]:
+    from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+    scalers = {"none": [], "standard": [StandardScaler()], "minmax": [MinMaxScaler()]}
+    return scalers[spec.scale]
+
+
+def _encode_booleans(count: int, dtype: Any) -> Any:
     import numpy as np
-    from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OrdinalEncoder
 
-    encode = OrdinalEncoder(
+    return OrdinalEncoder(
         categories=[[False, True]] * count,
         dtype=dtype,
         handle_unknown="use_encoded_value",
         unknown_value=np.nan,
     )
-    return make_pipeline(encode, _impute("most_frequent")) if impute else encode
 
 
-def _encode_categories(sparse: bool, impute: bool, dtype: Any) -> Any:
+def _encode_categories(spec: Data, sparse: bool, dtype: Any) -> Any:
+    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+
+    if spec.encode == "one-hot":
+        return OneHotEncoder(handle_unknown="ignore", sparse_output=sparse, dtype=dtype)
+    return OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=UNKNOWN_CATEGORY, dtype=dtype
+    )
+
+
+def build_matrix_preparation(spec: Data, *, sparse: bool) -> Any:
+    """Return the unfitted preparation of a matrix of numbers, or None where it needs none.
+
+    Missing values get the median of their column. Columns of CSR are scaled but not moved, so
+    that their zeros stay zeros.
+    """
+    from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder
+    from sklearn.preprocessing import StandardScaler
 
-    encode = OneHotEncoder(handle_unknown="ignore", sparse_output=sparse, dtype=dtype)
-    return make_pipeline(_impute("most_frequent"), encode) if impute else encode
+    impute = SimpleImputer(strategy="median", keep_empty_features=True)
+    steps: list[Any] = [impute] if spec.missing == "impute" else []
+    steps += [StandardScaler(with_mean=False)] if sparse and spec.scale != "none" else _scale(spec)
+    if not steps:
+        return None
+    return steps[0] if len(steps) == 1 else make_pipeline(*steps)
+
+
+def column_transformer(preparation: Any) -> Any:
+    """Return the ColumnTransformer in a table's preparation; a matrix's is returned itself."""
+    steps = getattr(preparation, "named_steps", {})
+    return steps.get("columns", preparation)
+
+
+def fit_derived(preparation: Any, names: Sequence[str]) -> None:
+    """Fit the step that renames columns and takes dates in parts, where there is one."""
+    import pandas as pd
+
+    if column_transformer(preparation) is not preparation:
+        preparation.named_steps["derive"].fit(pd.DataFrame(columns=list(names)))
 
 
 def feature_names(preparation: Any) -> tuple[str, ...]:
-    """Return the names of the columns that a fitted preparation makes.
+    """Return the names of the columns that a table's fitted preparation makes.
 
     `city_Paris` for a category; where two would be the same, each with its kind before it.
     """
-    preparation.set_params(verbose_feature_names_out=False)
+    transform = column_transformer(preparation)
+    transform.set_params(verbose_feature_names_out=False)
     try:
-        names = preparation.get_feature_names_out()
+        names = transform.get_feature_names_out()
     except ValueError:
-        preparation.set_params(verbose_feature_names_out=True)
-        names = preparation.get_feature_names_out()
+        transform.set_params(verbose_feature_names_out=True)
+        names = transform.get_feature_names_out()
     return tuple(str(name) for name in names)
 
 
-def build_imputer() -> Any:
-    """Return the unfitted preparation of a matrix with missing values: the median of each."""
-    return _impute("median")
+def ordinal_features(preparation: Any) -> tuple[int, ...]:
+    """Return which columns of X are numbers of categories, as `data.encode` ordinal makes them."""
+    from sklearn.preprocessing import OneHotEncoder
+
+    transform = column_transformer(preparation)
+    found: list[int] = []
+    for name, step, _ in getattr(transform, "transformers_", ()):
+        last = step[-1] if hasattr(step, "steps") else step
+        if name.startswith("category") and not isinstance(last, OneHotEncoder):
+            made = transform.output_indices_[name]
+            found += range(made.start, made.stop)
+    return tuple(found)
+
+
+def plain_names(preparation: Any) -> list[str] | None:
+    """Return a table's columns where its preparation passes numbers on and does no more."""
+    steps: list[Any] = getattr(preparation, "transformers", [])
+    if [(name, step) for name, step, _ in steps] != [("numeric", "passthrough")]:
+        return None
+    return list(steps[0][2])
+
+
+def makes_sparse(preparation: Any) -> bool:
+    """Return whether a fitted preparation makes CSR."""
+    return bool(getattr(column_transformer(preparation), "sparse_output_", False))

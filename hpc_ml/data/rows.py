@@ -3,25 +3,29 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpc_ml.data import matrix, preparation
-from hpc_ml.data.columns import as_plain_numbers, assign_roles
-from hpc_ml.data.files import check_there
-from hpc_ml.data.formats import TABLES, find_format, load_format
-from hpc_ml.data.matrix_sources import read_matrix
-from hpc_ml.data.scan import Scanned, TableScan, as_mask, missing_mask, target_array
+from hpc_ml.data import frames, preparation
+from hpc_ml.data.columns import Roles, assign_roles
+from hpc_ml.data.derived import derive_table
+from hpc_ml.data.matrix import as_floats, shape_matrix
+from hpc_ml.data.matrix_scan import treat_missing
+from hpc_ml.data.plan import PartitionPlan, place_in_whole, plan_partitions, read_whole
+from hpc_ml.data.row_roles import role_array
+from hpc_ml.data.scan import TableScan, drop_missing
 from hpc_ml.data.source import DataSource
 from hpc_ml.data.split import check_rows
 from hpc_ml.data.target import count_target
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
     import pyarrow as pa
 
 
 @dataclass(frozen=True)
 class Rows:
-    """X as it was read (DataFrame, array, CSR, or 1-D of texts), y, and how X is prepared."""
+    """X as it was read (DataFrame, array, CSR, or 1-D of texts), y, and how X is prepared.
+
+    Weight, group and order of the rows are None where the job names none.
+    """
 
     X: Any
     y: Any
@@ -29,6 +33,9 @@ class Rows:
     classes: "np.ndarray[Any, Any] | None"
     preparation: Any = None
     dtype: Any = None
+    weight: Any = None
+    group: Any = None
+    order: Any = None
 
     def __len__(self) -> int:
         return int(self.X.shape[0])
@@ -39,37 +46,41 @@ class Rows:
 
     def fit_preparation(self, X: Any) -> tuple[Any, tuple[str, ...]]:
         """Fit the preparation on raw rows; return them prepared, and the names of the columns."""
-        prepared = matrix.as_floats(self.preparation.fit_transform(X), self.dtype)
+        transform = preparation.column_transformer(self.preparation)
+        prepared = as_floats(transform.fit_transform(X), self.dtype)
         return prepared, self.names or preparation.feature_names(self.preparation)
 
     def prepare(self, X: Any) -> Any:
         """Return raw rows prepared."""
         if self.preparation is None:
             return X
-        return matrix.as_floats(self.preparation.transform(X), self.dtype)
+        transform = preparation.column_transformer(self.preparation)
+        return as_floats(transform.transform(X), self.dtype)
 
 
 def read_rows(source: DataSource) -> Rows:
     """Read and check all rows of a source. Raises BadData."""
-    if source.spec.name is None:
-        check_there(source.path)
-        form = find_format(source.path, source.spec.format)
-        if form in TABLES:
-            return _read_table(load_format(form), source)
-    return _read_matrix(source)
+    plan = plan_partitions(source)
+    return _read_table(plan, source) if plan.kind == "table" else _read_matrix(plan, source)
 
 
-def _read_matrix(source: DataSource) -> Rows:
-    whole = matrix.treat_missing(matrix.shape_matrix(read_matrix(source), source), source)
+def _read_matrix(plan: PartitionPlan, source: DataSource) -> Rows:
+    whole: Any = read_whole(plan)
+    whole = treat_missing(shape_matrix(whole, source), source)
     check_rows(whole.X.shape[0], source)
-    impute = source.spec.missing == "impute" and not whole.is_text
+    prepare = None
+    if not whole.is_text:
+        prepare = preparation.build_matrix_preparation(source.spec, sparse=plan.sparse)
     return Rows(
         X=whole.X,
         y=whole.y,
         names=whole.names,
         classes=_judge_target(whole.y, source),
-        preparation=preparation.build_imputer() if impute else None,
+        preparation=prepare,
         dtype=whole.X.dtype,
+        weight=whole.weight,
+        group=whole.group,
+        order=whole.order,
     )
 
 
@@ -82,70 +93,40 @@ def _judge_target(y: Any, source: DataSource) -> Any:
     return None if target.classes is None else np.unique(y)
 
 
-def _read_table(form: Any, source: DataSource) -> Rows:
+def _read_table(plan: PartitionPlan, source: DataSource) -> Rows:
     import numpy as np
 
-    path = source.path
-    roles = assign_roles(form.columns(path), source)
-    table = form.read(path, roles.names)
-    scan = TableScan(table.schema, roles, source, lambda row: form.place(path, row))
+    assert plan.names is not None
+    roles = assign_roles(plan.names, source)
+    table: Any = read_whole(plan, roles.stored(source.spec))
+    scan = TableScan(table.schema, roles, source)
     for batch in table.to_batches():
         scan.add(batch)
-    scanned = scan.finish(complete=True)
+    scanned = scan.finish(lambda row: place_in_whole(plan, row), complete=True)
     check_rows(scanned.kept, source)
+    stored, table = table.schema, derive_table(table, source.spec, source.where)
     if scanned.kept < scanned.rows:
-        table = _drop_missing(table)
-    y: Any = None if roles.target is None else target_array(table.column(roles.target))
+        table = drop_missing(table, roles, source)
+    parts = read_parts(table, roles)
     classes = None
     if scanned.target is not None and scanned.target.classes is not None:
-        classes = np.unique(y)
-    table = table.select(list(roles.features))
+        classes = np.unique(parts["y"])
     if source.spec.text is not None:
-        return Rows(_texts(table.column(0)), y, None, classes)
-    return _frame_rows(table, y, classes, scanned, source)
-
-
-def _frame_rows(
-    table: "pa.Table", y: Any, classes: Any, scanned: Scanned, source: DataSource
-) -> Rows:
+        return Rows(
+            frames.texts(table.column(source.spec.text)), names=None, classes=classes, **parts
+        )
     columns = [column for column in scanned.columns if column.kind != "target"]
-    dtype = _float_type(table, [column.name for column in columns if column.kind == "numeric"])
+    numeric = [column.name for column in columns if column.kind == "numeric"]
+    dtype = frames.float_type(table.schema, numeric)
     prepare = preparation.build_preparation(columns, source.spec, table.num_rows, dtype)
-    return Rows(_frame(table), y, None, classes, prepare, dtype)
+    preparation.fit_derived(prepare, stored.names)
+    X = frames.frame(table, columns, dtype)
+    return Rows(X, names=None, classes=classes, preparation=prepare, dtype=dtype, **parts)
 
 
-def _drop_missing(table: "pa.Table") -> "pa.Table":
-    import numpy as np
-
-    missing = np.zeros(table.num_rows, dtype=bool)
-    for column in table.columns:
-        mask = missing_mask(column)
-        if mask is not None:
-            missing |= mask
-    return table.filter(as_mask(~missing))
-
-
-def _texts(column: "pa.ChunkedArray") -> "np.ndarray[Any, Any]":
-    import pyarrow.compute as pc
-
-    return target_array(pc.fill_null(pc.cast(column, "string"), ""))
-
-
-def _float_type(table: "pa.Table", names: list[str]) -> Any:
-    """Return float32 where all numbers are, else float64."""
-    import numpy as np
-    import pyarrow as pa
-
-    narrow = (pa.float32(), pa.float16())
-    types = [table.schema.field(name).type for name in names]
-    return np.float32 if types and all(kind in narrow for kind in types) else np.float64
-
-
-def _frame(table: "pa.Table") -> "pd.DataFrame":
-    import pyarrow as pa
-
-    table = pa.table([as_plain_numbers(column) for column in table.columns], table.column_names)
-    frame: pd.DataFrame = table.to_pandas(
-        use_threads=False, split_blocks=True, self_destruct=True, ignore_metadata=True
-    )
-    return frame
+def read_parts(table: "pa.Table", roles: Roles) -> dict[str, Any]:
+    """Return target (`y`), weight, group and order of rows that miss none of them."""
+    arrays = dict.fromkeys(("y", "weight", "group", "order"))
+    for part, name in roles.others.items():
+        arrays["y" if part == "target" else part] = role_array(part, table.column(name))
+    return arrays

@@ -27,6 +27,8 @@ class Table:
         Names of the columns of X; None for texts.
     classes
         The sorted labels where the target is classes, else None.
+    weight_train, weight_test, group_train, group_test
+        1-D arrays, or None where the job names no such column.
     """
 
     X_train: Any
@@ -36,6 +38,10 @@ class Table:
     preparation: Any
     feature_names: tuple[str, ...] | None
     classes: "np.ndarray[Any, Any] | None"
+    weight_train: Any = None
+    weight_test: Any = None
+    group_train: Any = None
+    group_test: Any = None
 
 
 def load(source: DataSource) -> Table:
@@ -44,10 +50,12 @@ def load(source: DataSource) -> Table:
     Raises BadData for everything that `inspect` finds, in all of the rows.
     """
     from hpc_ml.data.rows import read_rows
-    from hpc_ml.data.split import split_rows
+    from hpc_ml.data.split import check_classes, split_rows
 
     rows = read_rows(source)
-    train, test = split_rows(len(rows), rows.y, source)
+    train, test = split_rows(len(rows), rows.y, source, group=rows.group, order=rows.order)
+    if rows.classes is not None and test is not None:
+        check_classes(rows.y[train], rows.classes, source)
     X_train, X_test, names = rows.take(train), None, rows.names
     if rows.preparation is not None:
         X_train, names = rows.fit_preparation(X_train)
@@ -55,10 +63,18 @@ def load(source: DataSource) -> Table:
         X_test = rows.prepare(rows.take(test))
     return Table(
         X_train=X_train,
-        y_train=None if rows.y is None else rows.y[train],
+        y_train=_part(rows.y, train),
         X_test=X_test,
-        y_test=None if rows.y is None or test is None else rows.y[test],
+        y_test=_part(rows.y, test),
         preparation=rows.preparation,
         feature_names=names,
         classes=rows.classes,
+        weight_train=_part(rows.weight, train),
+        weight_test=_part(rows.weight, test),
+        group_train=_part(rows.group, train),
+        group_test=_part(rows.group, test),
     )
+
+
+def _part(values: Any, numbers: Any) -> Any:
+    return None if values is None or numbers is None else values[numbers]

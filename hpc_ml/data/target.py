@@ -67,11 +67,26 @@ class TargetCounts:
         self.dtype_kind = values.dtype.kind
         if values.dtype.kind == "f" and not self.fractional:
             self.fractional = bool((values != np.floor(values)).any())
-        if len(self.counts) > (2 if self.fractional else _MOST_COUNTED):
+        if len(self.counts) > (2 if self.fractional else _MOST_COUNTED) or not len(values):
             return
+        if self.fractional:
+            # Whether there is more than one value is all that is asked of fractions.
+            values = np.array([values.min(), values.max()])
         for value, count in pd.Series(values).value_counts(sort=False).items():
             label = value.item() if hasattr(value, "item") else value
             self.counts[label] = self.counts.get(label, 0) + int(count)
+
+    def merge(self, behind: "TargetCounts") -> None:
+        """Take what was counted of another part."""
+        if not behind.rows:
+            return
+        self.dtype_kind = behind.dtype_kind if not self.rows else self.dtype_kind
+        self.rows += behind.rows
+        self.fractional |= behind.fractional
+        if len(self.counts) > _MOST_COUNTED:
+            return
+        for label, count in behind.counts.items():
+            self.counts[label] = self.counts.get(label, 0) + count
 
     def kind(self, *, classification: bool) -> TargetKind:
         """Return what the values counted so far are."""
@@ -117,7 +132,7 @@ def count_held_out(rows: int, test_size: float) -> int:
 
 
 def _check_split(classes: Mapping[Any, int], rows: int, name: str, source: DataSource) -> None:
-    if source.test_size == 0:
+    if source.test_size == 0 or source.spec.by_time or source.spec.group is not None:
         return
     label, fewest = min(classes.items(), key=lambda item: item[1])
     if fewest < 2:

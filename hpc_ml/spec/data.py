@@ -191,8 +191,8 @@ class Data(SpecModel):
             raise ValueError("data.rename gives two columns the same name")
         if empty := [name for name, parts in self.dates.items() if not parts]:
             raise ValueError(f"data.dates names no part of {empty[0]!r}: [weekday, hour]")
-        used = dict.fromkeys([*(self.columns or ()), *self.categorical, *self.dates, *self.impute])
-        used |= dict.fromkeys([*(name for _, name in self._roles()), self.text, self.order_by])
+        roles = (self.text, self.order_by, *(name for _, name in self._roles()))
+        used = {*(self.columns or ()), *self.categorical, *self.dates, *self.impute, *roles}
         if both := [name for name in self.drop if name in used]:
             raise ValueError(f"data.drop leaves out {both[0]!r}, which another key names")
         if self.columns is not None:

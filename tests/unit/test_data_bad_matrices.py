@@ -43,11 +43,11 @@ ARRAYS = {
     "missing": ({"X": with_value(np.nan), "y": Y}, {}, ["row 3, column '1'", "data.missing"]),
     "infinite": (
         {"X": with_value(np.inf), "y": Y}, {"missing": "keep"},
-        ["column '1' has an infinite value in row 3", "data.columns"],
+        ["column '1' has an infinite value in row 3", "data.drop"],
     ),
     "a missing target": (
         {"X": X, "y": np.where(np.arange(20) == 4, np.nan, Y)}, {"missing": "impute"},
-        ["the target has 1 missing values, the first in row 5", "data.missing=drop"],
+        ["the target has 1 missing value, the first in row 5", "data.missing=drop"],
     ),
     "an infinite target": (
         {"X": X, "y": np.where(np.arange(20) == 4, np.inf, Y)}, {},

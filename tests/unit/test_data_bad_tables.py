@@ -112,7 +112,7 @@ CASES = {
     ),
     "an infinite number": (
         GOOD + "31.5,a,1\n-inf,b,0\n", {"missing": "drop"},
-        ["t.csv:33: column 'n' has an infinite value", "data.columns"],
+        ["t.csv:33: column 'n' has an infinite value", "data.drop"],
     ),
     "an infinite target": (
         "n,label\n1,0.5\n2,inf\n", {"stratify": False},
@@ -129,7 +129,7 @@ CASES = {
     ),
     "names of rows": (
         "name,label\n" + "".join(f"person {n},{n % 2}\n" for n in range(40)), {},
-        ["column 'name' holds 40 different words in 40 rows", "data.text=name", "data.columns"],
+        ["column 'name' holds 40 different words in 40 rows", "data.text=name", "data.drop"],
     ),
     "too many categories": (
         "name,label\n" + "".join(f"person {n % 1500},{n % 2}\n" for n in range(3000)), {},
@@ -137,7 +137,7 @@ CASES = {
     ),
     "dates": (
         "day,label\n2026-01-01,0\n2026-01-02,1\n", {},
-        ["column 'day' holds dates or times", "data.columns"],
+        ["column 'day' holds dates or times", "data.drop"],
     ),
     "moments": ("at,label\n2026-01-01 10:00:00,0\n", {}, ["column 'at' holds dates or times"]),
     "a date to predict": (
@@ -236,8 +236,8 @@ def test_a_corrupted_parquet_file_is_refused(tmp_path):
 FRAMES = {
     "missing": ({"n": [1.0, np.nan, 3.0]}, ["t.parquet, row 2: column 'n' has 1 missing value"]),
     "infinite": ({"n": [1.0, 2.0, np.inf]}, ["t.parquet, row 3: column 'n' has an infinite"]),
-    "lists": ({"n": [[1], [2], [3]]}, ["column 'n' holds list<", "data.columns"]),
-    "bytes": ({"n": [b"a", b"b", b"a"]}, ["column 'n' holds binary", "data.columns"]),
+    "lists": ({"n": [[1], [2], [3]]}, ["column 'n' holds list<", "data.drop"]),
+    "bytes": ({"n": [b"a", b"b", b"a"]}, ["column 'n' holds binary", "data.drop"]),
     "dates": ({"n": pd.date_range("2026", periods=3)}, ["column 'n' holds dates or times"]),
     "words among numbers": ({"n": ["1", "x", "3"]}, ["row 2: column 'n' holds numbers, but 'x'"]),
     "no rows": ({"n": np.empty(0)}, ["there are no rows"]),

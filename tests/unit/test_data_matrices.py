@@ -170,7 +170,8 @@ def test_missing_numbers_are_treated_as_asked(tmp_path, missing):
 
 
 def test_missing_numbers_in_sparse_rows_are_found():
-    from hpc_ml.data.matrix import Matrix, treat_missing
+    from hpc_ml.data.matrix import Matrix
+    from hpc_ml.data.matrix_scan import treat_missing
 
     X = sparse.csr_matrix(np.array([[0, 1.0], [np.nan, 0], [0, 0], [2.0, 0]]))
     matrix = Matrix(X, np.array([0, 1, 0, 1]), None)

@@ -1,0 +1,80 @@
+"""Columns of an Arrow table as scikit-learn takes them: a DataFrame, an array, or texts."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from hpc_ml.data.column_scans import ColumnSummary
+from hpc_ml.data.columns import as_plain_numbers
+from hpc_ml.data.row_roles import role_array
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+# Rows that are turned from columns into rows at once: their part of an array stays in the cache.
+_TURNED_ROWS = 4_096
+
+
+def texts(column: "pa.ChunkedArray") -> "np.ndarray[Any, Any]":
+    """Return a column of words as an object array of str; missing ones are empty."""
+    import pyarrow.compute as pc
+
+    return role_array("text", pc.fill_null(pc.cast(column, "string"), ""))
+
+
+def float_type(schema: "pa.Schema", names: Sequence[str]) -> Any:
+    """Return float32 where all these columns of numbers are that narrow, else float64."""
+    import numpy as np
+    import pyarrow as pa
+
+    narrow = (pa.float32(), pa.float16())
+    types = [schema.field(name).type for name in names]
+    return np.float32 if types and all(kind in narrow for kind in types) else np.float64
+
+
+def frame(table: "pa.Table", columns: Sequence[ColumnSummary], dtype: Any) -> "pd.DataFrame":
+    """Return the columns as a DataFrame: the same types whichever rows of the data they hold.
+
+    Numbers are floats of one width; where a column of booleans or whole numbers misses values
+    somewhere in the data, it is of the type that pandas gives it then.
+    """
+    import pyarrow as pa
+
+    made = [_as_framed(table.column(column.name), column, dtype) for column in columns]
+    plain = pa.table(made, [column.name for column in columns])
+    framed: pd.DataFrame = plain.to_pandas(
+        use_threads=False, split_blocks=True, self_destruct=True, ignore_metadata=True
+    )
+    for column in columns:
+        if column.missing and column.kind == "boolean":
+            framed[column.name] = framed[column.name].astype(object)
+        elif column.missing and framed[column.name].dtype.kind in "iu":
+            framed[column.name] = framed[column.name].astype(float)
+    return framed
+
+
+def _as_framed(column: "pa.ChunkedArray", summary: ColumnSummary, dtype: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        column = pc.cast(column, column.type.value_type)
+    column = as_plain_numbers(column)
+    if summary.kind == "numeric":
+        return pc.cast(column, pa.from_numpy_dtype(dtype), safe=False)
+    return column
+
+
+def numbers(table: "pa.Table", names: Sequence[str], dtype: Any) -> "np.ndarray[Any, Any]":
+    """Return columns of numbers as a C-contiguous array of floats; missing ones are NaN."""
+    import numpy as np
+
+    rows = np.empty((table.num_rows, len(names)), dtype)
+    start = 0
+    for batch in table.select(list(names)).to_batches(max_chunksize=_TURNED_ROWS):
+        part = rows[start : start + batch.num_rows]
+        for position, column in enumerate(batch.columns):
+            part[:, position] = as_plain_numbers(column).to_numpy(zero_copy_only=False)
+        start += batch.num_rows
+    return rows
