@@ -1,6 +1,6 @@
 """The rows that are learned from and the rows that are held out, on the workers that read them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from queue import Empty, Queue
@@ -11,9 +11,14 @@ if TYPE_CHECKING:
 
     from hpc_ml.data.source import DataSource
     from hpc_ml.data.table import Table
+    from hpc_ml.spec.data import Data
     from hpc_ml.tasks.registry import TaskRun
 
 _LOOK_EVERY_S = 0.2
+# The keys of `data` by which rows become X, beside the columns themselves.
+_PREPARED_BY = (
+    "rename", "text", "dates", "categorical", "encode", "scale", "missing", "impute",
+)  # fmt: skip
 
 
 def wait_for(futures: Sequence["Future"], run: "TaskRun") -> Any:
@@ -49,6 +54,13 @@ class Measure:
     n_samples: int
     columns: tuple[str, ...] | None
     classes: tuple[Any, ...] | None
+    target: str | None
+    data: Mapping[str, Any]
+
+
+def prepared_words(spec: "Data") -> dict[str, Any]:
+    """Return what a job says of how columns are made into X, for rows that come later."""
+    return spec.model_dump(mode="json", include=set(_PREPARED_BY), exclude_defaults=True)
 
 
 def measure(source: "DataSource") -> Measure:
@@ -59,6 +71,8 @@ def measure(source: "DataSource") -> Measure:
         n_samples=len(table.y_train),
         columns=table.feature_names,
         classes=None if table.classes is None else tuple(table.classes.tolist()),
+        target=source.spec.target,
+        data=prepared_words(source.spec),
     )
 
 

@@ -4,15 +4,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpc_ml.tasks.held_out import Measure
+from hpc_ml.tasks.held_out import Measure, prepared_words
 from hpc_ml.tasks.model_files import join_preparation, split_preparation, write_model_folder
+from hpc_ml.tasks.stored_models import LoadedModel, find_model, load_model
 from hpc_ml.tasks.tables import plain
 
 if TYPE_CHECKING:
+    from hpc_ml.data.column_scans import ColumnSummary
     from hpc_ml.tasks.registry import TaskRun
     from hpc_ml.tasks.rows import OpenRows
 
-__all__ = ["join_preparation", "keep_model", "save_model"]
+__all__ = [
+    "LoadedModel", "find_model", "join_preparation", "keep_model", "load_model", "save_model",
+]  # fmt: skip
 
 
 def keep_model(
@@ -49,14 +53,18 @@ def keep_model(
     """
     classes = getattr(model, "classes_", rows.classes)
     local = model.local_estimator() if hasattr(model, "local_estimator") else model
+    partitions: Any = rows.collective.partitions
+    recipe = partitions.recipe
     facts = {
         "task": task,
         "parameters": plain(dict(parameters)),
         "metrics": plain(dict(metrics)),
-        "data_key": rows.collective.partitions.key,
-        "columns": describe_columns(rows.preparation, rows.feature_names),
+        "data_key": recipe.key,
+        "columns": None if recipe.data.is_text else [_describe(one) for one in recipe.columns],
         "features": rows.feature_names,
         "classes": None if classes is None else plain(list(classes)),
+        "target": recipe.data.target,
+        "data": prepared_words(recipe.data.source.spec),
     }
     write_model_folder(run.model_folder, local, rows.preparation, facts)
 
@@ -82,31 +90,32 @@ def save_model(folder: Path, model: Any, facts: Mapping[str, Any], measure: Meas
     """
     preparation, bare = split_preparation(model)
     more = {
-        "columns": describe_columns(preparation, measure.columns),
+        "columns": _columns_of(preparation, measure.columns),
         "features": measure.columns,
         "classes": measure.classes,
+        "target": measure.target,
+        "data": measure.data,
     }
     write_model_folder(folder, bare, preparation, {**facts, **more})
 
 
-def describe_columns(
-    preparation: Any, features: tuple[str, ...] | None
-) -> list[dict[str, str]] | None:
-    """Return name and kind of each column that the rows must have as they lie in the source.
+def _describe(column: "ColumnSummary") -> dict[str, Any]:
+    return {"name": column.name, "kind": column.kind, "missing": column.missing > 0}
 
-    None for texts, which have no columns.
-    """
-    if preparation is None or not hasattr(preparation, "feature_names_in_"):
-        return (
-            None if features is None else [{"name": name, "kind": "numeric"} for name in features]
-        )
-    kinds = {
-        str(name): str(kind)
-        for kind, _, names in getattr(preparation, "transformers_", ())
-        for name in names
-        if kind != "remainder"
-    }
+
+def _columns_of(preparation: Any, features: tuple[str, ...] | None) -> list[dict[str, Any]] | None:
+    """Return the columns that rows must have; None for texts."""
+    from hpc_ml.data.preparation import column_transformer
+
+    transform = None if preparation is None else column_transformer(preparation)
+    if transform is None or not hasattr(transform, "transformers"):
+        return None if features is None else [_numeric(name) for name in features]
     return [
-        {"name": str(name), "kind": kinds.get(str(name), "numeric")}
-        for name in preparation.feature_names_in_
+        {**_numeric(name), "kind": group.partition("-")[0]}
+        for group, _, names in transform.transformers
+        for name in names
     ]
+
+
+def _numeric(name: str) -> dict[str, Any]:
+    return {"name": name, "kind": "numeric", "missing": False}
