@@ -60,6 +60,9 @@ class DataSource:
             supervised=supervised,
         )
 
+    def __hash__(self) -> int:
+        return hash(self.key)  # the job's words hold mappings, which have no hash
+
     @cached_property
     def key(self) -> str:
         """A digest of the recipe, the same in every process and version."""
