@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +37,20 @@ def wait_for(futures: Sequence["Future"], run: "TaskRun") -> Any:
         raise
 
 
-@lru_cache(maxsize=1)
+# The rows that were read last, by the key of their source.
+_read: "dict[str, Table]" = {}
+
+
 def _table(source: "DataSource") -> "Table":
     """Read the data once in each worker, however many of its tasks need them."""
     from hpc_ml.data import load
 
-    return load(source)
+    table = _read.get(source.key)
+    if table is None:
+        table = load(source)
+        _read.clear()
+        _read[source.key] = table
+    return table
 
 
 @dataclass(frozen=True)
