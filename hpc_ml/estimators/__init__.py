@@ -9,10 +9,24 @@ from typing import Any
 from hpc_ml.estimators.surroundings import surroundings
 
 _MODULES = {
+    "ElasticNet": "linear_regression",
+    "ExtraTreesClassifier": "forest",
+    "ExtraTreesRegressor": "forest",
     "GridSearchCV": "search",
     "HalvingGridSearchCV": "search",
     "HalvingRandomSearchCV": "search",
+    "HyperbandSearchCV": "hyperband",
+    "Incremental": "incremental",
+    "Lasso": "linear_regression",
+    "LinearRegression": "linear_regression",
+    "LogisticRegression": "linear_logistic",
+    "PoissonRegressor": "linear_poisson",
+    "RandomForestClassifier": "forest",
+    "RandomForestRegressor": "forest",
     "RandomizedSearchCV": "search",
+    "Ridge": "linear_regression",
+    "SuccessiveHalvingSearchCV": "hyperband",
+    "TPESearchCV": "optuna_search",
 }
 
 __all__ = ["surroundings", *_MODULES]

@@ -1,0 +1,185 @@
+"""The losses of linear models: summed over a partition in one pass, and their mean over all."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn._loss.loss import (
+    HalfBinomialLoss,
+    HalfMultinomialLoss,
+    HalfPoissonLoss,
+    HalfSquaredError,
+)
+
+from hpc_ml.estimators.inputs import AnyCollective
+from hpc_ml.estimators.partitions import Block
+
+# Rows are taken in blocks that stay in a core's cache from the product to the gradient, so that
+# an evaluation reads the partition once; far smaller blocks cost more in calls than they save.
+_IN_CACHE_BYTES = 2**20
+_FEWEST_ROWS = 32
+
+_LOSSES = {"squared": HalfSquaredError, "poisson": HalfPoissonLoss, "binomial": HalfBinomialLoss}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a worker must know to sum the losses of its rows.
+
+    Parameters
+    ----------
+    loss : {"squared", "poisson", "binomial", "multinomial"}
+        scikit-learn's losses of these names.
+    fit_intercept : bool
+    classes : ndarray of shape (n_classes,), optional
+        The labels, sorted, where the target is one of them.
+    class_weight : ndarray of shape (n_classes,), optional
+        Multiplies the weights of the rows of each class.
+    """
+
+    loss: str
+    fit_intercept: bool
+    classes: Any = None
+    class_weight: Any = None
+
+    @property
+    def n_outputs(self) -> int:
+        """Columns of raw predictions: one a class in the multinomial case, else 1."""
+        return len(self.classes) if self.loss == "multinomial" else 1
+
+    def count_parameters(self, n_features: int) -> int:
+        return (n_features + self.fit_intercept) * self.n_outputs
+
+    def base_loss(self) -> Any:
+        """Return scikit-learn's loss."""
+        if self.loss == "multinomial":
+            return HalfMultinomialLoss(n_classes=self.n_outputs)
+        return _LOSSES[self.loss]()
+
+    def split(self, x: Any, n_features: int) -> tuple[Any, Any]:
+        """Return views of the coefficients and of the intercept of a vector of parameters.
+
+        Shapes are (n_features, n_classes) and (n_classes,) in the multinomial case, else
+        (n_features,) and (1,); without an intercept its view is empty.
+        """
+        size = n_features * self.n_outputs
+        coefficients = x[:size]
+        if self.loss == "multinomial":
+            coefficients = coefficients.reshape(n_features, self.n_outputs)
+        return coefficients, x[size:]
+
+
+def sum_losses(
+    block: Block, state: tuple[Objective, Any], memory: dict[str, Any]
+) -> tuple[float, Any]:
+    """Return the weighted sum of the losses of a partition's rows, and its gradient, in float64.
+
+    A step of a `Collective`. Rows of float32 are multiplied as such, as scikit-learn does it; the
+    sums over blocks of rows are taken in float64.
+    """
+    objective, x = state
+    n_features = block.X.shape[1]
+    dtype = block.X.dtype
+    base_loss = objective.base_loss()
+    gradient = np.zeros(len(x))
+    if not len(block):
+        return 0.0, gradient
+    coefficients, intercept = objective.split(x.astype(dtype), n_features)
+    to_coefficients, to_intercept = objective.split(gradient, n_features)
+    total = 0.0
+    for rows in cut_rows(block.X):
+        X = block.X if rows == slice(None) else block.X[rows]
+        target, weight = read_rows(block, rows, objective, memory)
+        raw = X @ coefficients
+        if objective.fit_intercept:
+            raw += intercept
+        losses, slopes = base_loss.loss_gradient(target, raw, weight)
+        total += float(losses.sum(dtype=np.float64))
+        to_coefficients += X.T @ slopes
+        if objective.fit_intercept:
+            to_intercept += slopes.sum(axis=0, dtype=np.float64)
+    return total, gradient
+
+
+def cut_rows(X: Any) -> Iterator[slice]:
+    """Yield the rows of a block in parts that fit a core's cache; sparse ones in one part."""
+    if issparse(X):
+        yield slice(None)
+        return
+    n_rows = X.shape[0]
+    step = max(_FEWEST_ROWS, _IN_CACHE_BYTES // max(1, X.shape[1] * X.itemsize))
+    for first in range(0, n_rows, step):
+        yield slice(first, min(first + step, n_rows))
+
+
+def read_rows(
+    block: Block, rows: slice, objective: Objective, memory: dict[str, Any]
+) -> tuple[Any, Any]:
+    """Return targets as numbers and weights (or None) of some rows, in the dtype of X."""
+    dtype = block.X.dtype
+    weight = None if block.weight is None else block.weight[rows].astype(dtype, copy=False)
+    if objective.classes is None:
+        return np.ascontiguousarray(block.y[rows], dtype=dtype), weight
+    codes = encode(block, objective.classes, memory)[rows]
+    if objective.class_weight is not None:
+        of_class = objective.class_weight.astype(dtype)[codes]
+        weight = of_class if weight is None else weight * of_class
+    return codes.astype(dtype), weight
+
+
+def encode(block: Block, classes: Any, memory: dict[str, Any]) -> Any:
+    """Return each row's place in `classes`, found once and kept in as few bytes as do."""
+    if "class_codes" not in memory:
+        smallest = np.min_scalar_type(len(classes) - 1)
+        memory["class_codes"] = np.searchsorted(classes, block.y).astype(smallest)
+    return memory["class_codes"]
+
+
+@dataclass
+class MeanLoss:
+    """The objective as scikit-learn scales it; calling it is one step of the workers.
+
+    ``sum_i w_i loss_i / sum_i w_i + l2 / 2 * norm(coefficients) ** 2``; the intercept bears no
+    penalty.
+
+    Parameters
+    ----------
+    collective : Collective
+        The rows.
+    objective : Objective
+        The loss.
+    weight_sum : float
+        Sum of the weights of all rows.
+    l2 : float
+        Weight of the squared norm.
+    center : ndarray of shape (n_features,), optional
+        The parameters are then those of a model of centred columns, which is as good and better
+        conditioned; for one output with an intercept.
+    """
+
+    collective: AnyCollective
+    objective: Objective
+    weight_sum: float
+    l2: float
+    center: Any = field(default=None)
+
+    def __call__(self, x: Any) -> tuple[float, Any]:
+        n_features = self.collective.n_features
+        x = self.uncentre(np.asarray(x, dtype=np.float64))
+        total, gradient = self.collective.reduce(sum_losses, (self.objective, x))
+        gradient = gradient / self.weight_sum
+        coefficients, _ = self.objective.split(x, n_features)
+        to_coefficients, to_intercept = self.objective.split(gradient, n_features)
+        if self.center is not None:
+            to_coefficients -= self.center * to_intercept
+        to_coefficients += self.l2 * coefficients
+        penalty = 0.5 * self.l2 * float(np.vdot(coefficients, coefficients))
+        return total / self.weight_sum + penalty, gradient
+
+    def uncentre(self, x: Any) -> Any:
+        """Return the parameters of the columns as they are."""
+        if self.center is None:
+            return x
+        return np.append(x[:-1], x[-1] - self.center @ x[:-1])
