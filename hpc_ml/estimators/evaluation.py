@@ -57,6 +57,11 @@ class Evaluation:
         self.records: list[Record] = []
         self.results: dict[str, Any] = {}
 
+    @property
+    def n_threads(self) -> int:
+        """How many fits the workers can do at once."""
+        return sum(self._engine.roster.threads().values())
+
     def __call__(
         self,
         candidate_params: Iterable[Mapping[str, Any]],
@@ -86,10 +91,15 @@ class Evaluation:
         )
         return self.results
 
+    def judge_failures(self) -> None:
+        """Warn of all fits that failed. Raises ValueError where all did."""
+        _warn_or_raise_about_fit_failures(self.outcomes, self._search.error_score)
+
     def _keep(self, candidates: Sequence[Mapping[str, Any]], records: Sequence[Record]) -> None:
         search = self._search
         outcomes = [read_record(record, search.return_train_score) for record in records]
-        _warn_or_raise_about_fit_failures(outcomes, search.error_score)
+        if not search._judged_at_the_end:
+            _warn_or_raise_about_fit_failures(outcomes, search.error_score)
         if callable(search.scoring):
             _insert_error_scores(outcomes, search.error_score)
         self._candidates.extend(candidates)

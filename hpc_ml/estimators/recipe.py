@@ -7,11 +7,13 @@ import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import cloudpickle
 
 from hpc_ml.errors import BadJob, TaskFailed
+from hpc_ml.estimators.model_threads import thread_parameters
 
 
 def _read_config() -> dict[str, Any]:
@@ -64,6 +66,11 @@ class Recipe:
     def at_home(self) -> bool:
         """Whether this is the controller's own process."""
         return self.home == _this_process()
+
+    @cached_property
+    def thread_parameters(self) -> Mapping[str, Any]:
+        """The parameters by which the estimator would start threads of its own."""
+        return thread_parameters(self.estimator)
 
     @property
     def filters(self) -> list[Any]:

@@ -34,6 +34,9 @@ from hpc_ml.estimators.worker_data import stand_in
 class DistributedSearch(BaseSearchCV):
     """The `fit` that scikit-learn's searches inherit, with Dask in the place of joblib."""
 
+    # Whether all fits of one iteration may fail, as long as some of another do not.
+    _judged_at_the_end = False
+
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> "DistributedSearch":
         """Run fit with all sets of parameters.
@@ -67,6 +70,7 @@ class DistributedSearch(BaseSearchCV):
         routed = self._get_routed_params_for_fit(params)
         self._check_splits(X, y, routed.splitter.split)
         recipe = self._make_recipe(scorers, routed)
+        _tell_of_threads(recipe)
         resident = Resident(X, y, pack(recipe, "the estimator"))
         self.failures_: list[dict[str, Any]] = []
         with Engine(current_client(), current_checkpoint(), resident) as engine:
@@ -74,6 +78,8 @@ class DistributedSearch(BaseSearchCV):
                 self, engine, recipe, lambda cv: cv.split(X, y, **routed.splitter.split)
             )
             self._search(evaluation)
+            if self._judged_at_the_end:
+                evaluation.judge_failures()
             self._select(evaluation, refit_metric)
             if self.refit:
                 self._refit(engine, evaluation)
@@ -127,6 +133,15 @@ class DistributedSearch(BaseSearchCV):
         evaluation.records.append({"warnings": heard})
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
+
+
+def _tell_of_threads(recipe: Recipe) -> None:
+    asked = {name: value for name, value in recipe.thread_parameters.items() if value is not None}
+    if asked:
+        words = ", ".join(f"{name}={value}" for name, value in asked.items())
+        current_checkpoint().tell(
+            f"{words} has no effect: each thread of a worker fits one model, with one thread"
+        )
 
 
 class GridSearchCV(SklearnGridSearchCV, DistributedSearch):

@@ -11,12 +11,13 @@ from sklearn.base import clone
 from sklearn.model_selection._validation import _fit_and_score
 
 from hpc_ml.errors import TaskFailed
+from hpc_ml.estimators.model_threads import limit_threads, thread_parameters
 from hpc_ml.estimators.outcomes import Record, make_record
 from hpc_ml.estimators.prefixes import Prefix
-from hpc_ml.estimators.recipe import unpack
+from hpc_ml.estimators.recipe import Recipe, unpack
 from hpc_ml.estimators.resident import Resident, align
 from hpc_ml.estimators.sharing import Fold, fit_sharing
-from hpc_ml.estimators.worker_process import Heard, listening, settings
+from hpc_ml.estimators.worker_process import Heard, listening, native_threads, settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +101,7 @@ def _fit(resident: Resident, fold: Fold, unit: Unit, heard: Heard) -> dict[str, 
     if prefix is None or prefix.keys[-1] in resident.unshareable:
         return _fit_whole(resident, fold, unit)
     try:
-        return fit_sharing(resident, fold, unit.parameters, prefix)
+        return fit_sharing(resident, fold, _limited(resident.recipe, unit.parameters), prefix)
     except Exception:
         # Fitted whole it fails as scikit-learn would have it fail, or shows that it must not share.
         heard.clear()
@@ -121,7 +122,7 @@ def _fit_whole(resident: Resident, fold: Fold, unit: Unit) -> dict[str, Any]:
         train=fold.train,
         test=fold.test,
         verbose=recipe.verbose,
-        parameters=unit.parameters,
+        parameters=_limited(recipe, unit.parameters),
         fit_params=recipe.fit_params,
         score_params=recipe.score_params,
         return_train_score=recipe.return_train_score,
@@ -129,6 +130,11 @@ def _fit_whole(resident: Resident, fold: Fold, unit: Unit) -> dict[str, Any]:
         return_times=True,
         error_score=recipe.error_score,
     )
+
+
+def _limited(recipe: Recipe, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    threads = native_threads(recipe)
+    return limit_threads(recipe.estimator, recipe.thread_parameters, parameters, threads)
 
 
 def refit(resident: Resident, packed: bytes) -> tuple[bytes, float, list[Any]]:
@@ -140,10 +146,13 @@ def refit(resident: Resident, packed: bytes) -> tuple[bytes, float, list[Any]]:
     X, y = resident.arrays()
     with settings(resident), listening() as heard:
         model = clone(resident.recipe.estimator).set_params(**clone(parameters, safe=False))
+        as_given = thread_parameters(model)
+        model.set_params(**dict.fromkeys(as_given, native_threads(resident.recipe)))
         start_s = time.time()
         targets = () if y is None else (y,)
         model.fit(X, *targets, **resident.recipe.fit_params)
         seconds = time.time() - start_s
+        model.set_params(**as_given)
     warned = [[category, *entry] for (category, _), entry in heard.items()]
     return cloudpickle.dumps(model), seconds, warned
 

@@ -27,7 +27,7 @@ def settings(resident: Resident) -> Iterator[None]:
     from sklearn import config_context
 
     recipe = resident.recipe
-    threads = _native_threads(recipe)
+    threads = native_threads(recipe)
     # The number of OpenMP threads belongs to each thread, that of BLAS to the process.
     with (
         _process.settings(resident, threads),
@@ -53,7 +53,7 @@ def without_numbers(text: str) -> str:
     return _NUMBER.sub("#", text)
 
 
-def _native_threads(recipe: Recipe) -> int:
+def native_threads(recipe: Recipe) -> int:
     """One in a process of the workers' own; in the controller's, what its threads leave free."""
     if not recipe.at_home:
         return 1
