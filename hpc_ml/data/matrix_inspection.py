@@ -53,10 +53,11 @@ def _summarise(matrix: Matrix | None, seen: DataSummary, source: DataSource) -> 
 def _tell(
     seen: DataSummary, target: Target | None, looked: int, dropped: int, source: DataSource
 ) -> tuple[str, ...]:
+    taken = notes.tell_scale(source, several=True)
     numbers = seen.n_features is not None
     return (
         *seen.notes,
-        *([f"{seen.n_features} columns of numbers taken as they are"] if numbers else []),
+        *([f"{seen.n_features} columns of numbers {taken}"] if numbers else []),
         *notes.tell_target(target, complete=seen.complete),
         *notes.tell_rows(seen.rows, dropped, source),
         *notes.tell_part(looked, complete=seen.complete),

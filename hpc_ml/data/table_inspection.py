@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from hpc_ml.data import notes
-from hpc_ml.data.column_scans import ColumnSummary
 from hpc_ml.data.columns import Roles, assign_roles
 from hpc_ml.data.inspection import DataSummary, looked_at
 from hpc_ml.data.plan import PartitionPlan, place_in_whole, read_partition
+from hpc_ml.data.preparation import width_of
 from hpc_ml.data.scan import Scanned, TableScan
 from hpc_ml.data.source import DataSource
 from hpc_ml.data.split import check_rows
@@ -25,7 +25,7 @@ def inspect_table(plan: PartitionPlan, source: DataSource) -> DataSummary:
     rows = scanned.kept if complete else plan.n_rows
     return DataSummary(
         rows=rows,
-        n_features=None if source.spec.text is not None else _count_features(scanned, source),
+        n_features=None if source.spec.text is not None else width_of(scanned.columns, source.spec),
         size_bytes=plan.size_bytes,
         digest=plan.data_digest,
         columns=scanned.columns,
@@ -55,14 +55,3 @@ def _scan(plan: PartitionPlan, numbers: Sequence[int], roles: Roles, source: Dat
     if not numbers:
         return Scanned(0, 0, (), None)
     return scan.finish(lambda row: place_in_whole(plan, row), complete=len(numbers) == len(plan))
-
-
-def _count_features(scanned: Scanned, source: DataSource) -> int:
-    return sum(_width(column, source) for column in scanned.columns if column.kind != "target")
-
-
-def _width(column: ColumnSummary, source: DataSource) -> int:
-    if column.categories is None:
-        return 1
-    # A category that is kept missing is encoded as a category of its own.
-    return column.categories + (column.missing > 0 and source.spec.missing == "keep")
