@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from hpc_ml.data.source import DataSource
 
 ENTRY_POINTS = "hpc_ml.tasks"
-_SHIPPED = {"gridsearch": "hpc_ml.tasks.gridsearch"}
+_SHIPPED = {
+    "gridsearch": "hpc_ml.tasks.gridsearch",
+    "linear": "hpc_ml.tasks.linear",
+}
 
 
 class TaskRun(Checkpoint, Protocol):
