@@ -160,3 +160,12 @@ def join(pieces: Iterable[Piece]) -> Piece:
 def count_rows(pieces: Iterable[Piece]) -> tuple[int, ...]:
     """Return the rows of pieces whose spans count rows."""
     return tuple(sum(span.stop - span.start for span in piece) for piece in pieces)
+
+
+def place_in_rows(layout: Layout, piece: Piece, row: int) -> str:
+    """Return the file and the row in it, from 1, of a row of a piece whose spans count rows."""
+    for span in piece:
+        if row < span.stop - span.start:
+            return f"{layout.files[span.file]}, row {span.start + row + 1}"
+        row -= span.stop - span.start
+    return str(layout.files[piece[-1].file])

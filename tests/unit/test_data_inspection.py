@@ -10,7 +10,7 @@ import pytest
 from hpc_ml.data import DataSource, inspect
 from hpc_ml.data import inspection as inspection_module
 from hpc_ml.data import pieces as pieces_module
-from hpc_ml.data.formats import csv_types
+from hpc_ml.data.formats import csv_reader
 from hpc_ml.data.target import target_kind
 from hpc_ml.errors import BadData
 from hpc_ml.spec.data import Data
@@ -71,7 +71,7 @@ def test_what_a_large_generator_would_make_is_not_made(small_limits):
 
 
 def test_a_csv_is_read_in_bounded_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(csv_types, "_BLOCK_BYTES", 2**20)
+    monkeypatch.setattr(csv_reader, "_BLOCK_BYTES", 2**20)
     path = tmp_path / "t.csv"
     row = ",".join(["0.123456"] * 40)
     with path.open("w") as file:

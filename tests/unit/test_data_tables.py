@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from hpc_ml.data import DataSource, inspect, load
 from hpc_ml.data import preparation as preparation_module
-from hpc_ml.data.formats import csv_types
+from hpc_ml.data.formats import csv_reader
 from hpc_ml.spec.data import Data
 
 
@@ -250,7 +250,7 @@ def test_types_that_widen_in_later_blocks_are_the_same_in_inspect_and_load(tmp_p
     path = tmp_path / "t.csv"
     path.write_text("late,wide,flag,word,label\n" + "".join(",".join(row) + "\n" for row in rows))
     whole = inspect(source_of(path, missing="drop"))
-    monkeypatch.setattr(csv_types, "_BLOCK_BYTES", 200)
+    monkeypatch.setattr(csv_reader, "_BLOCK_BYTES", 200)
     blocks = inspect(source_of(path, missing="drop"))
     assert blocks == whole
     assert [column.kind for column in blocks.columns[:4]] == [

@@ -7,12 +7,13 @@ them. A partition is a range of bytes that ends where a record does.
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hpc_ml.data.files import reading
 from hpc_ml.data.formats import csv_errors, find_files
+from hpc_ml.data.formats.csv_reader import CsvReader, read_text
 from hpc_ml.data.formats.csv_text import (
     CsvText,
     find_delimiter,
@@ -20,10 +21,11 @@ from hpc_ml.data.formats.csv_text import (
     find_record_starts,
     read_head,
 )
-from hpc_ml.data.formats.csv_types import CsvTypes, read_text
 from hpc_ml.data.formats.lines import align
-from hpc_ml.data.formats.packed import guess_plain_bytes, packing
+from hpc_ml.data.formats.packed import packing
+from hpc_ml.data.formats.survey import Survey, arrow_types
 from hpc_ml.data.formats.tables import wanted_names
+from hpc_ml.data.formats.text import tell_whole, text_extents, texts_of
 from hpc_ml.data.location import DataFile
 from hpc_ml.data.pieces import Extent, Layout, Piece, cut
 from hpc_ml.data.source import DataSource
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst")
-_LARGE_PACKED_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -46,21 +47,15 @@ class Reading:
 def plan(source: DataSource) -> Layout:
     """Return the partitions, from the headers and the first part of the files."""
     texts, names = _read_headers(source)
-    plain_bytes = [_plain_bytes(text) for text in texts]
-    types = CsvTypes(texts, plain_bytes, names, source)
-    density = types.density(wanted_names(names, source.spec))
-    extents = [
-        Extent(
-            number, text.start, max(text.start + 1, text.file.size_bytes),
-            int(plain * density), text.divisible,
-        )
-        for number, (text, plain) in enumerate(zip(texts, plain_bytes, strict=True))
-    ]  # fmt: skip
+    plain_bytes = [_count_bytes(text) for text in texts]
+    reader = CsvReader(names, arrow_types(source.spec.types))
+    survey = Survey(reader, texts, plain_bytes, source)
+    extents = text_extents(texts, plain_bytes, survey.density(wanted_names(names, source.spec)))
     pieces, sizes = align(
         *cut(extents, source.spec.partition_size),
         lambda number, cuts: find_record_starts(texts[number], cuts),
     )
-    schema, notes = types.settle(pieces)
+    schema, notes = survey.settle(pieces)
     return Layout(
         kind="table",
         form="csv",
@@ -82,26 +77,22 @@ def read_piece(layout: Layout, piece: Piece, columns: Sequence[str]) -> "pa.Tabl
 
     assert layout.schema is not None and layout.names is not None
     kinds = {name: layout.schema.field(name).type for name in columns}
-    tables = [read_text(text, layout.names, kinds, list(columns)) for text in _texts(layout, piece)]
+    tables = [
+        read_text(text, layout.names, kinds, list(columns))
+        for text in texts_of(layout.reading.texts, piece)
+    ]
     return pa.concat_tables(tables)
 
 
 def place(layout: Layout, piece: Piece, row: int) -> str:
     """Return `file:line` of a row of a partition, from 0."""
-    texts = list(_texts(layout, piece))
+    texts = list(texts_of(layout.reading.texts, piece))
     for text in texts[:-1]:
         rows = sum(1 for _ in text.records())
         if row < rows:
             return f"{text}:{csv_errors.find_line(text, row)}"
         row -= rows
     return f"{texts[-1]}:{csv_errors.find_line(texts[-1], row)}"
-
-
-def _texts(layout: Layout, piece: Piece) -> Iterator[CsvText]:
-    """Yield the texts that a partition is made of."""
-    for span in piece:
-        text = layout.reading.texts[span.file]
-        yield text.part(span.start, span.stop) if text.divisible else text
 
 
 def _read_headers(source: DataSource) -> tuple[tuple[CsvText, ...], list[str]]:
@@ -118,13 +109,15 @@ def _read_headers(source: DataSource) -> tuple[tuple[CsvText, ...], list[str]]:
 
 def _read_header(file: DataFile, source: DataSource) -> tuple[CsvText, list[str]]:
     with reading(file, "CSV"):
-        text = CsvText(file, packing(file), ",", source.spec.encoding)
+        text = CsvText(file=file, packed=packing(file), encoding=source.spec.encoding)
     with csv_errors.explained(text):
         head = read_head(text)
         csv_errors.check_head(head, text)
         delimiter = source.spec.delimiter or find_delimiter(head.decode("utf-8", "replace"))
         text = replace(text, delimiter=delimiter)
         end = find_header_end(text)
+        if not end and text.count_quotes() % 2:
+            raise csv_errors.open_quote(text)
         names = _parse_header(text, end)
     csv_errors.check_header(text, names)
     if not end:
@@ -139,12 +132,9 @@ def _parse_header(text: CsvText, end: int) -> list[str]:
     return next((fields for fields in records if fields), [])
 
 
-def _plain_bytes(text: CsvText) -> int:
-    size = text.file.size_bytes
-    if text.packed is not None:
-        with csv_errors.explained(text):
-            size = guess_plain_bytes(text.file, text.packed)
-    return max(1, size - text.start)
+def _count_bytes(text: CsvText) -> int:
+    with csv_errors.explained(text):
+        return text.count_bytes()
 
 
 def _notes(source: DataSource, texts: Sequence[CsvText], extents: Sequence[Extent]) -> list[str]:
@@ -153,11 +143,4 @@ def _notes(source: DataSource, texts: Sequence[CsvText], extents: Sequence[Exten
         notes.append(f"{len(texts)} files of {source.location.name}")
     if texts[0].delimiter != ",":
         notes.append(f"columns are separated by {texts[0].delimiter!r}")
-    large = [extent for extent in extents if extent.memory_bytes > _LARGE_PACKED_BYTES]
-    for extent in [extent for extent in large if not extent.divisible][:1]:
-        notes.append(
-            f"{texts[extent.file].file.name} is one partition of about "
-            f"{extent.memory_bytes / 2**30:.1f} GiB, since a compressed file can only be read "
-            "from its start: several files, or Parquet, take less memory"
-        )
-    return notes
+    return notes + tell_whole(texts, extents)

@@ -12,7 +12,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from hpc_ml.data.files import reading
-from hpc_ml.data.formats.csv_text import BROKEN, CsvText
+from hpc_ml.data.formats.csv_text import CsvText
+from hpc_ml.data.formats.text import BROKEN
 from hpc_ml.errors import BadData
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def check_end(text: CsvText, table: "pa.Table") -> None:
     values = table.slice(table.num_rows - 1).to_pylist()[0].values()
     broken = any(isinstance(value, str) and "\n" in value for value in values)
     if broken and text.count_quotes() % 2:
-        raise _open_quote(text)
+        raise open_quote(text)
 
 
 def check_text(text: CsvText, schema: "pa.Schema") -> None:
@@ -123,7 +124,7 @@ def _explain(text: CsvText, words: str, names: Sequence[str]) -> BadData:
     if match := _RAGGED.search(words):
         return _ragged(text, match[1], match[2])
     if "straddling" in words:
-        return _open_quote(text)
+        return open_quote(text)
     if text.packed and not words.startswith("CSV"):
         test = {"gzip": "gzip -t", "zstd": "zstd -t"}[text.packed]
         return BadData(
@@ -147,7 +148,8 @@ def _misfit(text: CsvText, column: int, kind: str, value: str, names: Sequence[s
     )
 
 
-def _open_quote(text: CsvText, line: int | None = None) -> BadData:
+def open_quote(text: CsvText, line: int | None = None) -> BadData:
+    """Return the error for a quote that is opened in the last record, or on a line."""
     if line is None:
         line = max((line for line, _ in text.records()), default=1)
     return BadData(
@@ -176,7 +178,7 @@ def _ragged(text: CsvText, expected: str, found: str) -> BadData:
     for line, fields in text.records():
         if len(fields) != int(expected):
             if "\n" in "".join(fields[-1:]) and text.count_quotes() % 2:
-                return _open_quote(text, line)
+                return open_quote(text, line)
             where, found = f"{text}:{line}", str(len(fields))
             break
     return BadData(

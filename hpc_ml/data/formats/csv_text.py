@@ -4,80 +4,27 @@ import csv
 import io
 import re
 import sys
-import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import BinaryIO, cast
+from dataclasses import dataclass
+from typing import BinaryIO
 
-from hpc_ml.data.formats.lines import buffered, limited
-from hpc_ml.data.formats.packed import open_plain
-from hpc_ml.data.location import DataFile
+from hpc_ml.data.formats.text import BROKEN, Text
 
 _HEAD_BYTES = 64 * 2**10
 _LONGEST_HEADER = 16 * 2**20
 _BLOCK_BYTES = 2**20
 _QUOTED = re.compile(r'"[^"]*"')
-# In these a line break is more than one byte, or the same byte means other things too.
-_WIDE = re.compile(r"(?i)utf[-_ ]?(16|32|7)|u16|u32|iso[-_]?2022|hz")
-BROKEN = (OSError, ValueError, EOFError, zlib.error)
 
 
-@dataclass(frozen=True)
-class CsvText:
-    """A CSV file, or the part of it from one byte to another, and how its text is written.
+@dataclass(frozen=True, kw_only=True)
+class CsvText(Text):
+    """A text of records whose values stand apart by a delimiter."""
 
-    Where it is not `divisible`, bytes are counted after unpacking and in UTF-8.
-    """
-
-    file: DataFile
-    packed: str | None
-    delimiter: str
-    encoding: str
-    start: int = 0
-    stop: int | None = None
-
-    def __str__(self) -> str:
-        return str(self.file)
-
-    @property
-    def divisible(self) -> bool:
-        """Whether it can be read from any byte on."""
-        return self.packed is None and not _WIDE.match(self.encoding)
-
-    def part(self, start: int, stop: int | None) -> "CsvText":
-        """Return the part between two bytes of the file."""
-        return replace(self, start=start, stop=stop)
-
-    def open(self) -> BinaryIO:
-        """Open the part as bytes of UTF-8."""
-        content = self.open_raw()
-        if self.divisible:
-            content.seek(self.start)
-        else:
-            content = self._recoded(content)
-            _skip(content, self.start)
-        if self.stop is not None:
-            content = limited(content, self.stop - self.start)
-        return self._recoded(content) if self.divisible else content
-
-    def open_raw(self) -> BinaryIO:
-        """Open the file as it is written, but unpacked."""
-        return open_plain(self.file, self.packed)
-
-    def _recoded(self, content: BinaryIO) -> BinaryIO:
-        if self.encoding == "utf-8":
-            return content
-        return buffered(_Recoded(io.TextIOWrapper(content, self.encoding, newline="")))
-
-    def first_line(self) -> int:
-        """Return the number of its first line in the file, from 1."""
-        with self.part(0, self.start).open() as content:
-            return 1 + sum(block.count(b"\n") for block in _blocks(content))
+    delimiter: str = ","
 
     def count_quotes(self) -> int:
         """Return how many quotes it has."""
-        with self.open() as content:
-            return sum(block.count(b'"') for block in _blocks(content))
+        return sum(block.count(b'"') for block in self.blocks())
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Yield each record that is not blank with the line of the file that it starts on."""
@@ -98,48 +45,6 @@ class CsvText:
             csv.field_size_limit(limit)
 
 
-class _Recoded(io.RawIOBase):
-    """A text as bytes of UTF-8."""
-
-    def __init__(self, text: io.TextIOWrapper) -> None:
-        self._text = text
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(cast(bytearray, buffer)).cast("B")
-        # A character takes four bytes at most.
-        block = self._text.read(len(view) // 4).encode()
-        view[: len(block)] = block
-        return len(block)
-
-    def close(self) -> None:
-        self._text.close()
-        super().close()
-
-
-def _skip(content: BinaryIO, count: int) -> None:
-    while count > 0:
-        count -= len(content.read(min(count, _BLOCK_BYTES))) or count
-
-
-def last_record_end(block: bytes) -> int:
-    """Return the byte after the last record that ends in a block which begins with one."""
-    end = len(block)
-    odd = block.count(b'"') % 2 == 1
-    while (at := block.rfind(b"\n", 0, end)) >= 0:
-        odd ^= block.count(b'"', at, end) % 2 == 1
-        if not odd:
-            return at + 1
-        end = at
-    return 0
-
-
-def _blocks(content: BinaryIO) -> Iterator[bytes]:
-    return iter(lambda: content.read(_BLOCK_BYTES), b"")
-
-
 def read_head(text: CsvText) -> bytes:
     """Return the first bytes."""
     with text.open() as content:
@@ -154,7 +59,8 @@ def find_delimiter(head: str) -> str:
 
 def find_header_end(text: CsvText) -> int:
     """Return the byte after the first record that is not blank; 0 where none has an end."""
-    with text.open() as content:
+    # Positions in a text that is divisible count its bytes as they are written.
+    with text.open_raw() if text.divisible else text.open() as content:
         seen = b""
         while len(seen) < _LONGEST_HEADER:
             block = content.read(_HEAD_BYTES)
@@ -173,6 +79,18 @@ def _record_end(block: bytes, start: int) -> int:
         if block.count(b'"', start, at) % 2 == 0:
             return at + 1
         at += 1
+    return 0
+
+
+def last_record_end(block: bytes) -> int:
+    """Return the byte after the last record that ends in a block which begins with one."""
+    end = len(block)
+    odd = block.count(b'"') % 2 == 1
+    while (at := block.rfind(b"\n", 0, end)) >= 0:
+        odd ^= block.count(b'"', at, end) % 2 == 1
+        if not odd:
+            return at + 1
+        end = at
     return 0
 
 

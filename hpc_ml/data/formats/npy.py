@@ -11,10 +11,9 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO
 from hpc_ml.data.files import reading
 from hpc_ml.data.formats import find_files
 from hpc_ml.data.formats.arrays import array_note, cut_rows, split_target, target_number
-from hpc_ml.data.formats.parquet import place_in_rows
 from hpc_ml.data.location import DataFile
 from hpc_ml.data.matrix import Matrix
-from hpc_ml.data.pieces import Layout, Piece, count_rows
+from hpc_ml.data.pieces import Layout, Piece, count_rows, place_in_rows
 from hpc_ml.data.source import DataSource
 from hpc_ml.errors import BadData
 

@@ -13,10 +13,9 @@ from hpc_ml.data.files import reading
 from hpc_ml.data.formats import find_files
 from hpc_ml.data.formats.arrays import check_rows_agree, choose_columns
 from hpc_ml.data.formats.npy import ArrayHeader, read_header, read_rows
-from hpc_ml.data.formats.parquet import place_in_rows
 from hpc_ml.data.location import DataFile
 from hpc_ml.data.matrix import Matrix
-from hpc_ml.data.pieces import Extent, Layout, Piece, Span, count_rows, cut
+from hpc_ml.data.pieces import Extent, Layout, Piece, Span, count_rows, cut, place_in_rows
 from hpc_ml.data.source import DataSource
 from hpc_ml.errors import BadData
 

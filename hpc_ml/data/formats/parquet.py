@@ -4,7 +4,6 @@ A partition is a range of rows: whole row groups where they are small, and parts
 is large. A part is decoded as a stream, which is kept open for the part that follows it.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from hpc_ml.data.files import reading
 from hpc_ml.data.formats import find_files
-from hpc_ml.data.formats.tables import complete_columns, row_bytes, wanted_names
+from hpc_ml.data.formats.tables import check_names, complete_columns, row_bytes, wanted_names
 from hpc_ml.data.location import DataFile, Location, filesystem
-from hpc_ml.data.pieces import Extent, Layout, Piece, Span, count_rows, cut
+from hpc_ml.data.pieces import Extent, Layout, Piece, Span, count_rows, cut, place_in_rows
 from hpc_ml.data.source import DataSource
 from hpc_ml.errors import BadData
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from pyarrow import parquet as pq
 
 ENDINGS = (".parquet", ".pq")
+place = place_in_rows
 _BATCH_ROWS = 65_536
 _BUFFERED_BYTES = 16 * 2**20
 
@@ -42,7 +42,7 @@ def plan(source: DataSource) -> Layout:
     with reading(location, "Parquet"):
         dataset = _dataset(location, files)
         schema = dataset.schema
-        _check_names(schema, location)
+        check_names(schema, location)
         wanted = wanted_names(schema.names, source.spec)
         fragments = list(dataset.get_fragments())
         extents = list(_extents(fragments, schema, wanted))
@@ -72,20 +72,6 @@ def read_piece(layout: Layout, piece: Piece, columns: Sequence[str]) -> "pa.Tabl
     return pa.concat_tables([_read_span(layout, span, columns) for span in piece])
 
 
-def place(layout: Layout, piece: Piece, row: int) -> str:
-    """Return the file and the row in it, from 1, of a row of a partition, from 0."""
-    return place_in_rows(layout, piece, row)
-
-
-def place_in_rows(layout: Layout, piece: Piece, row: int) -> str:
-    """Return the file and the row in it, from 1, where spans count rows."""
-    for span in piece:
-        if row < span.stop - span.start:
-            return f"{layout.files[span.file]}, row {span.start + row + 1}"
-        row -= span.stop - span.start
-    return str(layout.files[piece[-1].file])
-
-
 def _find(source: DataSource) -> tuple[DataFile, ...]:
     files = find_files(source, ENDINGS)
     for file in source.location.files_ending(*ENDINGS):
@@ -110,11 +96,6 @@ def _dataset(location: Location, files: Sequence[DataFile]) -> "ds.Dataset":
     factory = ds.FileSystemDatasetFactory(system, names, ds.ParquetFileFormat(), options)
     schema = factory.inspect(promote_options="permissive", fragments=None)
     return factory.finish(schema)
-
-
-def _check_names(schema: "pa.Schema", location: Location) -> None:
-    if doubled := [name for name, count in Counter(schema.names).items() if count > 1]:
-        raise BadData(f"the column {doubled[0]!r} is there twice", where=str(location))
 
 
 def _hive_values(fragment: "ds.ParquetFileFragment") -> Mapping[str, Any]:

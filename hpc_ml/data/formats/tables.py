@@ -1,5 +1,6 @@
 """What the table formats share: which columns are wanted, their memory, and their types."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +57,7 @@ def complete_columns(
     return pa.table(made, schema=pa.schema([schema.field(name) for name in columns]))
 
 
-def check_columns(columns: Sequence[str], names: Sequence[str], where: object) -> None:
-    """Raise BadData for a column that is not there."""
-    known = set(names)
-    for name in columns:
-        if name not in known:
-            raise BadData(f"there is no column {name!r}", where=str(where))
+def check_names(schema: "pa.Schema", where: object) -> None:
+    """Raise BadData where two columns have the same name."""
+    if doubled := [name for name, count in Counter(schema.names).items() if count > 1]:
+        raise BadData(f"the column {doubled[0]!r} is there twice", where=str(where))

@@ -1,0 +1,189 @@
+"""Arrow's own files, Feather among them, and its streams.
+
+A partition is a range of rows. Record batches that are not compressed are mapped and only the
+rows of the partition copied, so that a file of one large batch is read in parts too.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any
+
+from hpc_ml.data.files import reading
+from hpc_ml.data.formats import find_files
+from hpc_ml.data.formats.tables import check_names, complete_columns, row_bytes, wanted_names
+from hpc_ml.data.location import DataFile
+from hpc_ml.data.pieces import Extent, Layout, Piece, Span, count_rows, cut, place_in_rows
+from hpc_ml.data.source import DataSource
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ENDINGS = (".arrow", ".feather", ".ipc")
+place = place_in_rows
+# A file that is so much smaller than its rows in memory is compressed.
+_COMPRESSED = 0.9
+_MAGIC = b"ARROW1"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Where the record batches of each file begin: rows, the last one their end."""
+
+    starts: tuple[tuple[int, ...], ...]
+
+
+def plan(source: DataSource) -> Layout:
+    """Return the partitions, from the headers of the record batches."""
+    import pyarrow as pa
+
+    files = find_files(source, ENDINGS)
+    with reading(source.location, "Arrow"):
+        schema = pa.unify_schemas([_schema(file) for file in files], promote_options="permissive")
+    schema = schema.remove_metadata()
+    check_names(schema, source.location)
+    wanted = wanted_names(schema.names, source.spec)
+    starts: list[tuple[int, ...]] = []
+    extents: list[Extent] = []
+    for number, file in enumerate(files):
+        with reading(file, "Arrow"):
+            starts.append(_batch_starts(file))
+            extents += _extents(number, file, starts[-1], schema, wanted)
+    pieces, sizes = cut(extents, source.spec.partition_size)
+    return Layout(
+        kind="table",
+        form="arrow",
+        files=files,
+        pieces=pieces,
+        rows=count_rows(pieces),
+        bytes_each=sizes,
+        names=tuple(schema.names),
+        schema=schema,
+        n_columns=len(schema.names),
+        notes=(f"{len(files)} files of {source.location.name}",) if len(files) > 1 else (),
+        reading=Reading(tuple(starts)),
+    )
+
+
+def read_piece(layout: Layout, piece: Piece, columns: Sequence[str]) -> "pa.Table":
+    """Return these columns of the rows of a partition."""
+    import pyarrow as pa
+
+    return pa.concat_tables([_read_span(layout, span, columns) for span in piece])
+
+
+def _read_span(layout: Layout, span: Span, columns: Sequence[str]) -> "pa.Table":
+    import pyarrow as pa
+
+    file, starts = layout.files[span.file], layout.reading.starts[span.file]
+    assert layout.schema is not None
+    with reading(file, "Arrow"):
+        here = set(_schema(file).names)
+        stored = [name for name in columns if name in here]
+        numbers = [
+            number
+            for number, (start, stop) in enumerate(pairwise(starts))
+            if start < span.stop and span.start < stop
+        ]
+        table = pa.table({})
+        if stored:
+            batches = _batches(file, stored, numbers)
+            table = _copied(_overlap(batch, starts[number], span) for number, batch in batches)
+        rows = span.stop - span.start
+        return complete_columns(table, rows, {}, layout.schema, columns)
+
+
+def _overlap(batch: "pa.RecordBatch", start: int, span: Span) -> "pa.RecordBatch":
+    """Return the rows of a batch, which begins at row `start`, that lie in a span."""
+    first = max(0, span.start - start)
+    return batch.slice(first, span.stop - start - first)
+
+
+def _copied(batches: "Iterable[pa.RecordBatch]") -> "pa.Table":
+    """Return the rows of slices, and no more than them, in memory of their own."""
+    import pyarrow as pa
+
+    return pa.Table.from_batches([_copy(batch) for batch in batches])
+
+
+def _copy(batch: "pa.RecordBatch") -> "pa.RecordBatch":
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return pa.ipc.open_stream(sink.getvalue()).read_next_batch()
+
+
+def _extents(
+    number: int, file: DataFile, starts: Sequence[int], schema: "pa.Schema", wanted: Sequence[str]
+) -> Iterator[Extent]:
+    """Yield the record batches of a file."""
+    fixed, loose = row_bytes(schema, wanted)
+    rows = starts[-1]
+    size = fixed
+    if loose and rows:
+        here = _schema(file).names
+        stored = [name for name in loose if name in here]
+        first = next(number for number, stop in enumerate(starts[1:]) if stop)
+        for _, batch in _batches(file, stored, [first]) if stored else ():
+            size += batch.nbytes / batch.num_rows
+    divisible = file.size_bytes > _COMPRESSED * size * rows
+    for start, stop in pairwise(starts):
+        if stop > start:
+            yield Extent(number, start, stop, int(size * (stop - start)), divisible)
+
+
+@lru_cache(maxsize=64)
+def _schema(file: DataFile) -> "pa.Schema":
+    with _open(file) as content:
+        return _reader(content, None).schema
+
+
+def _batch_starts(file: DataFile) -> tuple[int, ...]:
+    """Return where the record batches begin, from the column that is read soonest."""
+    schema = _schema(file)
+    if not schema.names:
+        return (0,)
+    _, loose = row_bytes(schema, schema.names)
+    fixed = [name for name in schema.names if name not in loose]
+    cheapest = min(fixed, key=lambda name: schema.field(name).type.bit_width, default=None)
+    batches = _batches(file, [cheapest or schema.names[0]], None)
+    return (0, *accumulate(batch.num_rows for _, batch in batches))
+
+
+def _batches(
+    file: DataFile, names: Sequence[str], numbers: Sequence[int] | None
+) -> "Iterator[tuple[int, pa.RecordBatch]]":
+    """Yield columns of these record batches, or of all, with their numbers."""
+    indices = [_schema(file).get_field_index(name) for name in names]
+    with _open(file) as content:
+        reader = _reader(content, indices)
+        if hasattr(reader, "get_batch"):
+            for number in range(reader.num_record_batches) if numbers is None else numbers:
+                yield number, reader.get_batch(number).select(list(names))
+            return
+        for number, batch in enumerate(reader):
+            if numbers is None or number in numbers:
+                yield number, batch.select(list(names))
+
+
+def _open(file: DataFile) -> Any:
+    import pyarrow as pa
+
+    if file.is_local:
+        return pa.memory_map(file.checked_path())
+    return pa.PythonFile(file.open(), "r")
+
+
+def _reader(content: Any, indices: Sequence[int] | None) -> Any:
+    """Return Arrow's reader of a file or, where it is one, of a stream."""
+    import pyarrow as pa
+
+    options = pa.ipc.IpcReadOptions(included_fields=list(indices or ()), use_threads=False)
+    head = content.read(len(_MAGIC))
+    content.seek(0)
+    if head == _MAGIC:
+        return pa.ipc.open_file(content, options=options)
+    return pa.ipc.open_stream(content, options=options)
