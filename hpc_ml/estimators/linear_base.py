@@ -32,6 +32,11 @@ class DistributedLinearModel:
         n_features_in_: int
 
         def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+        def _validate_params(self) -> None: ...
+
+    def validate_parameters(self) -> None:
+        """Raise ValueError for parameters that `fit` would refuse, whatever the rows."""
+        self._validate_params()
 
     def predict(self, X: Any) -> Any:
         """Predict as the counterpart does; of a Dask collection lazily, chunk by chunk."""
@@ -80,7 +85,7 @@ class DistributedLinearModel:
         """Return what the state of this very fit is kept under."""
         params = sorted(self.get_params().items())
         facts = repr((collective.partitions.key, params)).encode()
-        return f"{type(self).__name__}-{blake2b(facts, digest_size=8).hexdigest()}"
+        return f"{type(self).__name__.lower()}-{blake2b(facts, digest_size=8).hexdigest()}"
 
     def _fit_whole(self, collective: AnyCollective) -> None:
         """Fit by the counterpart on all rows at once, here."""

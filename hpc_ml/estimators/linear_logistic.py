@@ -79,6 +79,11 @@ class LogisticRegression(DistributedLinearModel, linear_model.LogisticRegression
         self.n_iter_ = np.array([min(minimum.n_iter, self.max_iter)], dtype=np.int32)
         return self
 
+    def validate_parameters(self) -> None:
+        """Raise ValueError for parameters that `fit` would refuse, whatever the rows."""
+        super().validate_parameters()
+        self._read_penalty()
+
     def decision_function(self, X: Any) -> Any:
         """As scikit-learn's; of a Dask collection lazily, chunk by chunk."""
         return self._follow("decision_function", X)

@@ -58,8 +58,7 @@ class PoissonRegressor(DistributedLinearModel, linear_model.PoissonRegressor):
         HpcMlError
             When the cluster or the checkpoint ends the fit.
         """
-        if self.solver != "lbfgs":
-            raise ValueError(f"solver={self.solver!r} is not there: 'lbfgs' finds the same minimum")
+        self.validate_parameters()
         with self._open(X, y, sample_weight) as collective:
             targets = survey_targets(collective)
             if not targets.smallest >= 0:
@@ -80,6 +79,12 @@ class PoissonRegressor(DistributedLinearModel, linear_model.PoissonRegressor):
         self.n_iter_ = min(minimum.n_iter, self.max_iter)
         self._set_coefficients(minimum.x.astype(targets.dtype))
         return self
+
+    def validate_parameters(self) -> None:
+        """Raise ValueError for parameters that `fit` would refuse, whatever the rows."""
+        super().validate_parameters()
+        if self.solver != "lbfgs":
+            raise ValueError(f"solver={self.solver!r} is not there: 'lbfgs' finds the same minimum")
 
     def _start(self, n_features: int, targets: Targets) -> Any:
         if self.warm_start and hasattr(self, "coef_"):

@@ -54,7 +54,7 @@ class Minimum:
             return
         advice = "scale the columns"
         if self.n_iter >= max_iter:
-            advice += f", or raise max_iter ({max_iter})"
+            advice = f"raise max_iter ({max_iter}), or {advice}"
         warnings.warn(
             f"lbfgs failed to converge after {self.n_iter} iteration(s): {self.reason}; {advice}",
             ConvergenceWarning,

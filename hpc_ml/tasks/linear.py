@@ -1,0 +1,171 @@
+"""Linear models: least squares, ridge, lasso, elastic net, logistic and Poisson regression."""
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from hpc_ml.errors import BadData, BadJob, HpcMlError
+from hpc_ml.spec.model import SpecModel
+from hpc_ml.tasks.registry import TaskResult, TaskRun
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from hpc_ml.data.inspection import DataSummary
+    from hpc_ml.data.source import DataSource
+    from hpc_ml.spec.job import Job
+
+SUMMARY = "fit a linear model: least squares, ridge, lasso, logistic or Poisson regression"
+TEST_SIZE = 0.2
+EXAMPLE: Mapping[str, Any] = {
+    "data": {"name": "breast_cancer", "scale": "standard"},
+    "estimator": "LogisticRegression",
+}
+
+_CLASSIFIERS = ("LogisticRegression",)
+_FLAGS = ("alpha", "C", "l1_ratio", "fit_intercept", "class_weight", "max_iter", "tol")
+
+
+class Settings(SpecModel):
+    """The keys of a linear model; parameters are named as scikit-learn names them."""
+
+    estimator: Literal[
+        "LogisticRegression", "LinearRegression", "Ridge", "Lasso", "ElasticNet", "PoissonRegressor"
+    ] = Field("LogisticRegression", description="which linear model, by scikit-learn's name")
+    params: dict[str, Any] = Field(
+        {},
+        description="more parameters of the estimator",
+        json_schema_extra={"flag": "--param", "form": "values"},
+    )
+    alpha: NonNegativeFloat | None = Field(
+        None, description="weight of the penalty, except of LogisticRegression (default: 1.0)"
+    )
+    C: PositiveFloat | None = Field(
+        None, description="LogisticRegression: inverse weight of the penalty (default: 1.0)"
+    )
+    l1_ratio: float | None = Field(
+        None, ge=0, le=1,
+        description="LogisticRegression, ElasticNet: share of absolute values in the penalty; the "
+        "rest is squares (default: 0.0, 0.5)",
+    )  # fmt: skip
+    fit_intercept: bool | None = Field(
+        None, description="fit an intercept, which bears no penalty (default: true)"
+    )
+    class_weight: Literal["balanced"] | dict[str | bool | int | float, float] | None = Field(
+        None,
+        description="LogisticRegression: weight of each class, or balanced",
+        json_schema_extra={"form": "yaml"},
+    )
+    max_iter: PositiveInt | None = Field(
+        None, description="most iterations (default: the estimator's own)"
+    )
+    tol: NonNegativeFloat | None = Field(
+        None, description="how exactly the minimum is found (default: the estimator's own)"
+    )
+    scoring: str | tuple[str, ...] | None = Field(
+        None,
+        description="scorer, or several, by scikit-learn's names (default: accuracy or r2)",
+    )
+
+
+def source(job: "Job[Settings]") -> "DataSource":
+    """Return the recipe of the data; a classifier's held-out rows keep the classes' shares."""
+    from hpc_ml.data.source import DataSource
+
+    classifies = job.settings.estimator in _CLASSIFIERS
+    return DataSource.from_job(job, supervised=True, stratify=classifies, test_size=TEST_SIZE)
+
+
+def check(job: "Job[Settings]", summary: "DataSummary") -> None:
+    """Raise BadJob for what parameters, scorers and target already rule out."""
+    from hpc_ml.tasks.scoring import check_scoring_words
+
+    settings, kind = job.settings, summary.target_kind
+    build_model(settings, job.seed)
+    classifies = settings.estimator in _CLASSIFIERS
+    if classifies and kind == "continuous":
+        raise BadJob(
+            f"{settings.estimator} predicts classes, and the target is continuous",
+            hint="use --estimator LinearRegression",
+        )
+    if not classifies and kind == "text":
+        raise BadJob(
+            f"{settings.estimator} predicts numbers, and the target is text",
+            hint="use --estimator LogisticRegression",
+        )
+    check_scoring_words(settings.scoring, "classes" if classifies else "continuous")
+
+
+def build_model(settings: Settings, seed: int) -> Any:
+    """Return the unfitted model that the settings word. Raises BadJob."""
+    from hpc_ml import estimators
+    from hpc_ml.tasks.estimator_words import check_parameters, seed_estimator
+
+    model = getattr(estimators, settings.estimator)()
+    flags = {name: getattr(settings, name) for name in _FLAGS}
+    given = {name: value for name, value in flags.items() if value is not None}
+    for name in given:
+        check_parameters(model, {name: None}, name)
+        if name in settings.params:
+            raise BadJob(f"{name} is given twice: as {name} and in params")
+    check_parameters(model, settings.params, "params")
+    seed_estimator(model.set_params(**given, **settings.params), seed)
+    try:
+        model.validate_parameters()
+    except ValueError as error:
+        raise BadJob(" ".join(str(error).split())) from error
+    return model
+
+
+def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun) -> TaskResult:
+    """Fit, score the held-out rows; leave history.csv and the model."""
+    from hpc_ml.estimators import surroundings
+    from hpc_ml.tasks.models import keep_model
+    from hpc_ml.tasks.rows import open_rows
+    from hpc_ml.tasks.scoring import check_scoring_size, score_held_out
+
+    model = build_model(settings, run.seed)
+    with open_rows(client, source, run) as rows, surroundings(client, run):
+        check_scoring_size(rows, settings.scoring)
+        _fit(model, rows.collective, source, run)
+        metrics = _measure(model, run)
+        metrics |= score_held_out(rows, model.local_estimator(), settings.scoring, run)
+        parameters = model.get_params()
+        keep_model(run, rows, model, task="linear", parameters=parameters, metrics=metrics)
+    return TaskResult(metrics)
+
+
+def _fit(model: Any, collective: Any, source: "DataSource", run: TaskRun) -> None:
+    """Fit the model, telling once what it warns of. Raises BadData for values it cannot take."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        try:
+            model.fit(collective)
+        except HpcMlError:
+            raise
+        except ValueError as error:
+            raise BadData(" ".join(str(error).split()), where=source.where) from error
+    for message in dict.fromkeys(f"{one.category.__name__}: {one.message}" for one in heard):
+        run.tell(" ".join(message.split()))
+
+
+def _measure(model: Any, run: TaskRun) -> dict[str, Any]:
+    """Return iterations and loss where the model has them, and write each iteration's."""
+    from hpc_ml.tasks.tables import write_table
+
+    metrics: dict[str, Any] = {}
+    if getattr(model, "n_iter_", None) is not None:
+        metrics["n_iter"] = max([int(count) for count in _as_list(model.n_iter_)])
+    if hasattr(model, "history_"):
+        metrics["loss"] = model.loss_
+        losses, slopes = zip(*model.history_, strict=True) if model.history_ else ((), ())
+        numbers = range(1, len(losses) + 1)
+        columns = {"iteration": numbers, "loss": losses, "gradient_norm": slopes}
+        write_table(run.history_file, columns)
+    return metrics
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if hasattr(value, "__len__") else [value]
