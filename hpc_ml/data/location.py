@@ -156,6 +156,20 @@ class Location:
             return tuple(file for file in self.files if file.name.lower().endswith(endings))
         return self.files
 
+    def listing(self) -> Iterator[tuple[str, str]]:
+        """Yield the name in the folder of each file, hidden ones too, and what tells a change."""
+        if self.is_local:
+            for path in sorted(Path(self.address).rglob("*")):
+                status = path.stat()
+                if path.is_file():
+                    name = str(path.relative_to(self.address))
+                    yield name, f"{status.st_size}:{status.st_mtime_ns}"
+            return
+        system = filesystem(self.address)
+        root = system._strip_protocol(self.address)
+        for name, info in sorted(system.find(self.address, detail=True).items()):
+            yield name.removeprefix(root), f"{info['size']}:{_changed(info)}"
+
     def _find(self) -> Iterator[DataFile]:
         return self._find_local() if self.is_local else self._find_remote()
 

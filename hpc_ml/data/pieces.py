@@ -72,6 +72,8 @@ class Layout:
         Columns of the table, or features of the matrix; 1 for texts.
     notes : tuple of str
         What a user should know of how the data are read.
+    fingerprint : str or None
+        What changes with the data, where `files` does not tell it.
     reading : Any
         What the format itself needs to know on the worker.
     """
@@ -88,6 +90,7 @@ class Layout:
     sparse: bool = False
     n_columns: int
     notes: tuple[str, ...] = ()
+    fingerprint: str | None = None
     reading: Any = None
 
 

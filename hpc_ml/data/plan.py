@@ -152,6 +152,8 @@ def place_in_whole(plan: PartitionPlan, row: int) -> str:
 
 
 def _digest(layout: Layout, source: DataSource) -> str:
+    if layout.fingerprint is not None:
+        return layout.fingerprint
     if layout.files:
         return digest(layout.files)
     import sklearn

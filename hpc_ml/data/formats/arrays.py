@@ -1,24 +1,59 @@
 """What the formats of arrays share: their columns, their target, and how rows are cut."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 from hpc_ml.data.matrix import Matrix
-from hpc_ml.data.pieces import Extent, Piece, cut
+from hpc_ml.data.pieces import Extent, Piece, Span, cut, partition_bytes
 from hpc_ml.data.source import DataSource
 from hpc_ml.errors import BadData
 
 
-def cut_rows(
-    rows: Sequence[int], row_bytes: int, source: DataSource
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one array, and of how many at once it is read best."""
+
+    count: int
+    block: int = 1
+
+
+def cut_blocks(
+    arrays: Sequence[Rows], row_bytes: int, source: DataSource
 ) -> tuple[tuple[Piece, ...], tuple[int, ...]]:
-    """Return pieces of arrays with so many rows each, and the bytes of each piece."""
+    """Return pieces that end where blocks do, unless a block is larger than a piece."""
+    total_bytes = row_bytes * sum(rows.count for rows in arrays)
+    wanted = partition_bytes(total_bytes, source.spec.partition_size)
+    blocks = [rows.block if rows.block * row_bytes <= wanted else 1 for rows in arrays]
     extents = [
-        Extent(number, 0, count, count * row_bytes) for number, count in enumerate(rows) if count
+        Extent(number, 0, -(-rows.count // block), rows.count * row_bytes)
+        for number, (rows, block) in enumerate(zip(arrays, blocks, strict=True))
+        if rows.count
     ]
-    return cut(extents, source.spec.partition_size)
+    pieces, sizes = cut(extents, source.spec.partition_size)
+    scaled = (
+        tuple(
+            Span(
+                span.file,
+                span.start * blocks[span.file],
+                min(span.stop * blocks[span.file], arrays[span.file].count),
+            )
+            for span in piece
+        )
+        for piece in pieces
+    )
+    return tuple(scaled), sizes
+
+
+def join_matrices(parts: Sequence[Matrix]) -> Matrix:
+    """Return the rows of several matrices as one."""
+    import numpy as np
+
+    if len(parts) == 1:
+        return parts[0]
+    y = None if parts[0].y is None else np.concatenate([part.y for part in parts])
+    return replace(parts[0], X=np.concatenate([part.X for part in parts]), y=y)
 
 
 def target_number(width: int, source: DataSource) -> int | None:

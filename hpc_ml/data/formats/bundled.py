@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hpc_ml.data import bundled
-from hpc_ml.data.formats.arrays import choose_columns, cut_rows
+from hpc_ml.data.formats.arrays import Rows, choose_columns, cut_blocks
 from hpc_ml.data.matrix import Matrix
 from hpc_ml.data.pieces import Layout, Piece, count_rows
 from hpc_ml.data.source import DataSource
@@ -24,7 +24,7 @@ def plan(source: DataSource) -> Layout:
         )
     matrix = _read_table(name)
     rows = matrix.X.shape[0]
-    pieces, sizes = cut_rows([rows], -(-_memory_bytes(matrix.X) // max(1, rows)), source)
+    pieces, sizes = cut_blocks([Rows(rows)], -(-_memory_bytes(matrix.X) // max(1, rows)), source)
     return Layout(
         kind="matrix",
         form="bundled",

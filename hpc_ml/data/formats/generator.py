@@ -5,14 +5,13 @@ blocks of rows, each from the call and its own number: one problem, and a seed f
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from hpc_ml.data.formats.arrays import choose_columns
+from hpc_ml.data.formats.arrays import Rows, choose_columns, cut_blocks
 from hpc_ml.data.generated import BlockCall, make_rows
 from hpc_ml.data.generators import GeneratorCall, count_rows, generate, parse_call, small_call
 from hpc_ml.data.matrix import Matrix
-from hpc_ml.data.pieces import Extent, Layout, Piece, cut
+from hpc_ml.data.pieces import Layout, Piece
 from hpc_ml.data.pieces import count_rows as count_piece_rows
 from hpc_ml.data.source import DataSource
 from hpc_ml.errors import BadData
@@ -38,16 +37,7 @@ def plan(source: DataSource) -> Layout:
     large = rows * row_bytes > _WHOLE_BYTES
     block_rows = max(1, _BLOCK_BYTES // row_bytes) if large else 1
     made = BlockCall(call, rows, block_rows) if large else call
-    blocks = -(-rows // block_rows)
-    extents = [Extent(0, 0, blocks, rows * row_bytes)] if rows else []
-    pieces, sizes = cut(extents, source.spec.partition_size)
-    pieces = tuple(
-        tuple(
-            replace(span, start=span.start * block_rows, stop=min(span.stop * block_rows, rows))
-            for span in piece
-        )
-        for piece in pieces
-    )
+    pieces, sizes = cut_blocks([Rows(rows, block_rows)], row_bytes, source)
     note = "larger than 64 MiB: its rows are made in blocks, and differ from scikit-learn's own"
     return Layout(
         kind="matrix",

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from hpc_ml.data.files import reading
 from hpc_ml.data.formats import find_files
-from hpc_ml.data.formats.arrays import array_note, cut_rows, split_target, target_number
+from hpc_ml.data.formats.arrays import Rows, array_note, cut_blocks, split_target, target_number
 from hpc_ml.data.location import DataFile
 from hpc_ml.data.matrix import Matrix
 from hpc_ml.data.pieces import Layout, Piece, count_rows, place_in_rows
@@ -60,9 +60,8 @@ def plan(source: DataSource) -> Layout:
                 where=str(file),
             )
     target = target_number(width, source)
-    pieces, sizes = cut_rows(
-        [header.shape[0] for header in headers], width * headers[0].dtype.itemsize, source
-    )
+    rows = [Rows(header.shape[0]) for header in headers]
+    pieces, sizes = cut_blocks(rows, width * headers[0].dtype.itemsize, source)
     numbers = tuple(str(number) for number in range(width) if number != target)
     return Layout(
         kind="matrix",
