@@ -9,7 +9,6 @@ resident. The exit code is 1 where a worker passed its limit or the controller 5
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
