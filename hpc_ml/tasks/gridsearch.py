@@ -146,9 +146,12 @@ def source(job: "Job[Settings]") -> "DataSource":
 
 def check(job: "Job[Settings]", summary: "DataSummary") -> None:
     """Raise BadJob for what estimator, grid, splitter, scorers and classes already rule out."""
+    from hpc_ml.tasks.row_words import check_group_folds, check_weights
     from hpc_ml.tasks.search_words import check_search
 
     check_search(job.settings, job.seed, summary)
+    check_group_folds(job.data, job.settings.cv)
+    check_weights(job.data, build_estimator(job.settings.estimator, job.settings.params, job.seed))
 
 
 def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun) -> TaskResult:
@@ -158,13 +161,18 @@ def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun
     from hpc_ml.estimators import surroundings
     from hpc_ml.tasks.held_out import TrainingRows, measure_rows, score_rows, wait_for
     from hpc_ml.tasks.models import join_preparation, save_model
+    from hpc_ml.tasks.row_words import group_folds, weight_parameters
     from hpc_ml.tasks.search_words import build_search
 
     search = build_search(settings, run.seed)
     measured = measure_rows(client, source, run)
+    parameters = weight_parameters(search.estimator, measured.weight)
+    if measured.group is not None:
+        search.cv = group_folds(search.cv, stratify=source.stratify)
+        parameters["groups"] = measured.group
     with surroundings(client, run):
         try:
-            search.fit(TrainingRows(source, measured.n_samples), measured.y)
+            search.fit(TrainingRows(source, measured.n_samples), measured.y, **parameters)
         except HpcMlError:
             raise
         except Exception as error:

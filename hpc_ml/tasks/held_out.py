@@ -58,6 +58,8 @@ class Measure:
     """What the controller needs to know of the data: their targets, never their rows."""
 
     y: Any
+    weight: Any
+    group: Any
     n_samples: int
     columns: tuple[str, ...] | None
     classes: tuple[Any, ...] | None
@@ -75,6 +77,8 @@ def measure(source: "DataSource") -> Measure:
     table = _table(source)
     return Measure(
         y=table.y_train,
+        weight=table.weight_train,
+        group=table.group_train,
         n_samples=len(table.y_train),
         columns=table.feature_names,
         classes=None if table.classes is None else tuple(table.classes.tolist()),
