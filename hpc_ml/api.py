@@ -46,7 +46,7 @@ def check(job: Job) -> "DataSummary":
 
     task = registry.load(job.task)
     source = task.source(job)
-    summary = inspect(source)
+    summary = getattr(task, "inspect", inspect)(source)
     task.check(job, summary)
     return summary
 
@@ -77,7 +77,7 @@ def run(
         With the exit code that the command line ends with.
     """
     listener = listener or Silence()
-    job = make_absolute(job)
+    job = make_absolute(job, runs_dir)
     layout = place_run(runs_dir, run_id)
     if job.on_scheduler:
         plan = plan_jobs(job, layout)
@@ -102,7 +102,7 @@ def submit(
     SubmissionRefused
         With the scheduler's own words; the run is recorded as failed then.
     """
-    job = make_absolute(job)
+    job = make_absolute(job, runs_dir)
     layout = place_run(runs_dir, run_id)
     plan = plan_jobs(job, layout)
     script = controller_script(plan)
@@ -201,7 +201,7 @@ def dry_run(
     The texts are those of the controller's script (for `submit`) and the workers' script, under
     their file names; on this machine the resolved job alone.
     """
-    job = make_absolute(job)
+    job = make_absolute(job, runs_dir)
     layout = place_run(runs_dir, run_id)
     check(job)
     if not job.on_scheduler:

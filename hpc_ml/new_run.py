@@ -18,6 +18,7 @@ from hpc_ml.schedulers.scripts import Plan
 from hpc_ml.sites.loading import PROFILE_ENDINGS, choose_profile
 from hpc_ml.spec.job import Job
 from hpc_ml.spec.layers import dump_job
+from hpc_ml.tasks import registry
 from hpc_ml.version import __version__
 
 if TYPE_CHECKING:
@@ -30,14 +31,16 @@ def place_run(runs_dir: Path | None, run_id: str | None) -> RunLayout:
     return RunLayout(choose_runs_dir(runs_dir, os.environ).absolute() / identity)
 
 
-def make_absolute(job: Job) -> Job:
-    """Return the job with paths that hold from any folder and host."""
+def make_absolute(job: Job, runs_dir: Path | None = None) -> Job:
+    """Return the job with paths that hold from any folder and host, also that of another run."""
     changes: dict[str, Any] = {}
     if job.data.path is not None and "://" not in job.data.path:
         changes["data"] = job.data.model_copy(update={"path": _absolute_path(job.data.path)})
     if job.site is not None and job.site.endswith(PROFILE_ENDINGS):
         changes["site"] = _absolute_path(job.site)
-    return job.model_copy(update=changes)
+    job = job.model_copy(update=changes)
+    settle = getattr(registry.load(job.task), "settle", None)
+    return job if settle is None else settle(job, runs_dir)
 
 
 def _absolute_path(path: str) -> str:

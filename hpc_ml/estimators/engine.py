@@ -1,4 +1,4 @@
-"""One search's side of the Dask client: what it has on the workers, and what they are doing."""
+"""One run's side of the Dask client: what it has on the workers, and what they are doing."""
 
 import asyncio
 import queue
@@ -15,10 +15,9 @@ from distributed.scheduler import KilledWorker
 
 from hpc_ml.errors import TaskFailed, WorkersLost
 from hpc_ml.estimators.recipe import pack
-from hpc_ml.estimators.resident import Resident
 from hpc_ml.estimators.roster import Roster
 from hpc_ml.estimators.surroundings import Checkpoint
-from hpc_ml.estimators.units import Folds, refit
+from hpc_ml.estimators.units import refit
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -41,9 +40,13 @@ def _keep(value: Any) -> Any:
 
 
 class Engine:
-    """Futures of one search; leaving the block cancels them and frees the workers' memory."""
+    """Futures of one run; leaving the block cancels them and frees the workers' memory.
 
-    def __init__(self, client: "Client", checkpoint: Checkpoint, resident: Resident) -> None:
+    Every function that is submitted gets what is `resident` on the workers first: the data of a
+    search, or the recipe by which they are read.
+    """
+
+    def __init__(self, client: "Client", checkpoint: Checkpoint, resident: Any) -> None:
         self._client = client
         self._checkpoint = checkpoint
         self._answers: queue.SimpleQueue[Future] = queue.SimpleQueue()
@@ -69,7 +72,7 @@ class Engine:
             self._client.cancel(list(self._held), force=True)
         self._held.clear()
 
-    def embed(self, name: str, value: Resident | Folds) -> "Future":
+    def embed(self, name: str, value: Any) -> "Future":
         """Send something once; the scheduler keeps it and can give it to any worker, any time."""
         threshold = {"distributed.admin.large-graph-warning-threshold": "1 PiB"}
         with dask.config.set(threshold):
@@ -143,14 +146,14 @@ class Engine:
         times = error.allowed_failures + 1
         if error.task in self._embedded:
             return TaskFailed(
-                f"the worker that took the training data died, {times} times", hint=MORE_MEMORY
+                f"the worker that took the data died, {times} times", hint=MORE_MEMORY
             )
         return DiedError(times)
 
     def _raise_lost(self) -> None:
         self._checkpoint.check()
         raise WorkersLost(
-            "the Dask scheduler gave up the search's work",
+            "the Dask scheduler gave up the run's work",
             hint="see whether the scheduler and its workers still run, then resume",
         )
 

@@ -41,7 +41,7 @@ def check_scoring_words(scoring: Scoring, target_kind: "TargetKind | None") -> N
     """
     from sklearn.metrics import get_scorer_names
 
-    for word in _words(scoring):
+    for word in scoring_words(scoring):
         if word not in get_scorer_names():
             raise BadJob(
                 f"scoring: there is no scorer {word!r}", hint=nearest(word, get_scorer_names())
@@ -67,7 +67,7 @@ def check_scoring_size(rows: "OpenRows", scoring: Scoring) -> None:
     judged = rows.n_held_out or rows.n_rows
     if judged <= MOST_ROWS:
         return
-    for word in _words(scoring):
+    for word in scoring_words(scoring):
         if not has_parts(word):
             raise BadJob(
                 f"scoring: {word} needs all of {judged:,} rows at once, and {MOST_ROWS:,} are "
@@ -105,7 +105,7 @@ def score_held_out(
     prefix = "test_" if rows.n_held_out else "train_"
     judged = JudgedRows(rows, model)
     scores = {}
-    for word in _words(scoring) or _default_words(model):
+    for word in scoring_words(scoring) or default_words(model):
         try:
             scores[prefix + word] = float(judged.score(word))
         except (ValueError, TypeError, AttributeError, BadJob) as error:
@@ -115,11 +115,11 @@ def score_held_out(
     return scores
 
 
-def _words(scoring: Scoring) -> tuple[str, ...]:
+def scoring_words(scoring: Scoring) -> tuple[str, ...]:
     return (scoring,) if isinstance(scoring, str) else tuple(scoring or ())
 
 
-def _default_words(model: Any) -> tuple[str, ...]:
+def default_words(model: Any) -> tuple[str, ...]:
     from sklearn.base import is_classifier, is_regressor
 
     return ("accuracy",) if is_classifier(model) else ("r2",) if is_regressor(model) else ()

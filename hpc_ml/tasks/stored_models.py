@@ -132,6 +132,31 @@ def load_model(path: Path, trust: Sequence[str] = ()) -> LoadedModel:
     return LoadedModel(estimator, preparation, _own_columns(preparation, estimator), {}, str(path))
 
 
+# The model that was read last, and when it was written.
+_held: dict[tuple[str, str, tuple[str, ...]], LoadedModel] = {}
+
+
+def hold_model(place: str, trust: tuple[str, ...] = ()) -> LoadedModel:
+    """Return a model as `load_model` does, read once in each process as long as it is the same."""
+    path = Path(place)
+    key = (place, model_stamp(path), trust)
+    model = _held.get(key)
+    if model is None:
+        model = load_model(path, trust)
+        _held.clear()
+        _held[key] = model
+    return model
+
+
+def model_stamp(path: Path) -> str:
+    """Return what changes when a model folder or file does. Raises BadJob where there is none."""
+    try:
+        status = (path / FACTS if path.is_dir() else path).stat()
+    except OSError as error:
+        raise BadJob(f"cannot be read: {error.strerror}", where=str(path)) from error
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
 def _load_folder(folder: Path, trust: Sequence[str]) -> LoadedModel:
     facts = _read_facts(folder / FACTS)
     library = facts.get("format", "skops")

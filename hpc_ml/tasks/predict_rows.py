@@ -1,0 +1,231 @@
+"""The rows to predict, made as those were that the model was fitted on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hpc_ml.data.source import DataSource
+from hpc_ml.errors import BadData
+from hpc_ml.spec.nearest import nearest
+
+if TYPE_CHECKING:
+    from hpc_ml.data.column_scans import ColumnSummary
+    from hpc_ml.data.partitioned import Partitioned
+    from hpc_ml.data.partitioned_table import PartitionedTable
+    from hpc_ml.data.plan import PartitionPlan
+    from hpc_ml.spec.data import Data
+    from hpc_ml.tasks.stored_models import LoadedModel
+
+_TEXT_FORMS = ("csv", "jsonl")
+
+
+def predict_source(source: DataSource, model: "LoadedModel", *, scored: bool) -> DataSource:
+    """Return the recipe of rows for a model: the job's data, the training's words about them.
+
+    What the job itself says of the columns goes before what the training said. Nothing is held
+    out, and there is a target where one is found.
+
+    Parameters
+    ----------
+    source : DataSource
+        The job's data.
+    model : LoadedModel
+        Whose columns the rows must have.
+    scored : bool
+        Whether a target is of use.
+
+    Raises
+    ------
+    BadData
+        Naming the columns that are missing.
+    """
+    from hpc_ml.data.plan import plan_partitions
+
+    bare = replace(source, spec=_forget_columns(source.spec), supervised=False, test_size=0.0)
+    plan = plan_partitions(bare)
+    if plan.kind == "table":
+        return _table_source(source, model, plan, scored=scored)
+    return _matrix_source(source, model, plan, scored=scored)
+
+
+# What a job says of single columns, which need not be those of the data to predict.
+_OF_COLUMNS = (
+    "rename", "target", "text", "columns", "drop", "dates", "categorical", "impute", "weight",
+    "group", "split", "order_by",
+)  # fmt: skip
+
+
+def _forget_columns(spec: "Data") -> "Data":
+    return type(spec).model_validate(spec.model_dump(exclude={*_OF_COLUMNS}))
+
+
+def _table_source(
+    source: DataSource, model: "LoadedModel", plan: "PartitionPlan", *, scored: bool
+) -> DataSource:
+    from hpc_ml.spec.data import Data
+
+    own = source.spec.model_dump(exclude_defaults=True)
+    trained = dict(model.facts.get("data", {}))
+    assert plan.names is not None
+    rename = {
+        old: new
+        for old, new in {**trained.pop("rename", {}), **own.pop("rename", {})}.items()
+        if old in plan.names
+    }
+    seen = [rename.get(name, name) for name in plan.names]
+    words = {**trained, **own, "rename": rename}
+    for key in ("weight", "group", "order_by", "split", "test_size", "drop"):
+        words.pop(key, None)
+    words["target"] = _find_target(own.get("target"), model, seen) if scored else None
+    if words.get("text") is None:
+        words["columns"] = _feature_names(model, seen, words["target"])
+        _check_names(words["columns"], seen, words, source)
+    elif words["text"] not in seen:
+        _refuse_missing([words["text"]], seen, source)
+    if plan.form in _TEXT_FORMS:
+        words["types"] = _types(model, words) | words.get("types", {})
+    # Not supervised: rows that miss their target are predicted too.
+    spec = Data.model_validate(words)
+    return replace(source, spec=spec, test_size=0.0, stratify=False, supervised=False)
+
+
+def _find_target(own: str | None, model: "LoadedModel", seen: Sequence[str]) -> str | None:
+    """Return the column that the predictions are judged by, where there is one."""
+    from hpc_ml.data.columns import TARGET_NAMES
+
+    if own is not None:
+        return own
+    trained = model.facts.get("target")
+    if trained in seen:
+        return str(trained)
+    features = {column.name for column in model.columns or ()}
+    likely = [name for name in seen if name.lower() in TARGET_NAMES and name not in features]
+    return likely[0] if len(likely) == 1 and "task" in model.facts else None
+
+
+def _feature_names(
+    model: "LoadedModel", seen: Sequence[str], target: str | None
+) -> tuple[str, ...]:
+    if model.columns is not None:
+        return tuple(column.name for column in model.columns)
+    return tuple(name for name in seen if name != target)
+
+
+def _check_names(
+    names: Sequence[str], seen: Sequence[str], words: Mapping[str, Any], source: DataSource
+) -> None:
+    from hpc_ml.data.derived import part_names
+
+    dates = words.get("dates", {})
+    bases = {part: name for name in dates for part in part_names(dates, name)}
+    missing = [name for name in names if bases.get(name, name) not in seen]
+    if missing:
+        _refuse_missing([bases.get(name, name) for name in missing], seen, source)
+
+
+def _refuse_missing(missing: Sequence[str], seen: Sequence[str], source: DataSource) -> None:
+    names = list(dict.fromkeys(missing))
+    more = f" and {len(names) - 1} more" if names[1:] else ""
+    raise BadData(
+        f"there is no column {names[0]!r}{more}, which the model was fitted on",
+        where=source.where,
+        hint=f"{nearest(names[0], seen)}; data.rename gives a column another name",
+    )
+
+
+def _types(model: "LoadedModel", words: Mapping[str, Any]) -> dict[str, str]:
+    """Return which columns are words, as they were when the model was fitted, digits or not."""
+    chosen = words.get("categorical", ())
+    return {
+        column.name: "text"
+        for column in model.columns or ()
+        if column.kind == "category" and column.name not in chosen
+    }
+
+
+def _matrix_source(
+    source: DataSource, model: "LoadedModel", plan: "PartitionPlan", *, scored: bool
+) -> DataSource:
+    spec = _forget_columns(source.spec)
+    trained = model.facts.get("data", {})
+    spec = spec.model_copy(
+        update={
+            "target": source.spec.target,
+            "missing": _policy(source.spec, trained),
+            "scale": trained.get("scale", "none"),
+            "columns": source.spec.columns,
+        }
+    )
+    if plan.form == "svmlight" and spec.n_features is None:
+        spec = spec.model_copy(update={"n_features": model.n_features})
+    bare = replace(source, spec=spec, test_size=0.0, stratify=False, supervised=False)
+    with_target = replace(bare, supervised=True)
+    for candidate in (with_target, bare) if scored or spec.target else (bare, with_target):
+        if (fitting := _fit_columns(candidate, model)) is not None:
+            return fitting
+    width = plan.n_columns
+    raise BadData(
+        f"the data have {width} columns, and the model was fitted on {model.n_features}",
+        where=source.where,
+        hint="name those that it was fitted on by data.columns, in their order",
+    )
+
+
+def _policy(spec: "Data", trained: Mapping[str, Any]) -> Any:
+    return trained.get("missing", "error") if spec.missing == "error" else spec.missing
+
+
+def _fit_columns(source: DataSource, model: "LoadedModel") -> DataSource | None:
+    """Return the source with the columns that the model takes, or None where it has not those."""
+    from hpc_ml.data.partitioned_matrix import PartitionedMatrix
+    from hpc_ml.data.plan import plan_partitions
+
+    try:
+        plan = plan_partitions(source)
+    except BadData:
+        if source.supervised:  # there may be no target
+            return None
+        raise
+    wanted = model.n_features
+    names = PartitionedMatrix(plan, source).names
+    if names is None or wanted is None or len(names) == wanted:
+        return source
+    trained = tuple(column.name for column in model.columns or ())
+    if source.spec.columns is None and len(trained) == wanted and set(trained) <= set(names):
+        chosen = source.spec.model_copy(update={"columns": trained})
+        return replace(source, spec=chosen)
+    return None
+
+
+def check_kinds(data: "Partitioned", model: "LoadedModel") -> "tuple[ColumnSummary, ...]":
+    """Return the columns as the model was fitted on them.
+
+    Raises BadData where a column holds another kind of values now.
+    """
+    from hpc_ml.data.partitioned_table import PartitionedTable
+
+    trained = {column.name: column for column in model.columns or ()}
+    columns = data.columns()
+    if isinstance(data, PartitionedTable) and not data.is_text:
+        for column in columns:
+            if column.name in trained:
+                _check_kind(column, trained[column.name].kind, data)
+    return tuple(replace(column, missing=_missing(trained.get(column.name))) for column in columns)
+
+
+def _check_kind(column: "ColumnSummary", trained: str, data: "PartitionedTable") -> None:
+    if trained in ("any", column.kind):
+        return
+    raise BadData(
+        f"column {column.name!r} holds {data.schema.field(column.name).type}, and the model was "
+        f"fitted on {_KIND_WORDS[trained]}",
+        where=data.plan.where,
+        hint="give the column as it was then, or say its type by data.types (CSV, JSON lines)",
+    )
+
+
+def _missing(column: "ColumnSummary | None") -> int:
+    return 0 if column is None else column.missing
+
+
+_KIND_WORDS = {"numeric": "numbers", "boolean": "true and false", "category": "words"}
