@@ -1,5 +1,6 @@
-"""Has the workers grow a forest, round by round, and keeps what is grown."""
+"""Has the workers grow a forest, and keeps each tree that is grown."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,14 +9,13 @@ import joblib
 import sklearn
 
 from hpc_ml.errors import TaskFailed, WorkersLost
-from hpc_ml.estimators.collective import MOST_DEATHS
+from hpc_ml.estimators.collective import MOST_DEATHS, WorkerPlace
+from hpc_ml.estimators.dealing import Order, deal
 from hpc_ml.estimators.engine import MORE_MEMORY
 from hpc_ml.estimators.forest_kept import KeptTrees
-from hpc_ml.estimators.forest_plan import choose_trees, share_trees
+from hpc_ml.estimators.forest_plan import TreeQueue
 from hpc_ml.estimators.forest_trees import ForestRecipe, Grown, TreePlan, grow, survey
 from hpc_ml.estimators.inputs import AnyCollective
-
-_NEWEST_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,8 @@ def grow_forest(collective: AnyCollective, plan: ForestPlan) -> tuple[list[Any],
 
     Raises TaskFailed where trees take down their workers, and whatever scikit-learn raises.
     """
-    growth = _Growth(collective, plan)
-    while growth.waiting:
-        collective.checkpoint.check()
-        growth.take_round()
+    growth = Growth(collective, plan)
+    deal(collective, grow, growth)
     if growth.facts is None and plan.whole:
         growth.facts = run_each(collective, survey, plan.recipe)[0]
     return growth.kept.in_order(), growth.facts or {}
@@ -71,63 +69,50 @@ def run_each(collective: AnyCollective, step: Any, state: Any) -> list[Any]:
     return collective.each(step, [state] * len(collective.workers), whole=True)
 
 
-class _Growth:
-    """The trees that are there, those that wait, and how fast each worker is."""
+class Growth:
+    """Deals the trees that wait to the workers, and keeps those that are grown."""
 
     def __init__(self, collective: AnyCollective, plan: ForestPlan) -> None:
         self._collective = collective
         self._plan = plan
-        digest = plan.digest(collective.partitions.key)
-        self.kept = KeptTrees(collective.checkpoint, digest)
-        self.waiting = [n for n in range(len(plan.trees)) if n not in self.kept]
+        self.kept = KeptTrees(collective.checkpoint, plan.digest(collective.partitions.key))
         self.facts: dict[str, Any] | None = None
-        self._seconds: dict[str, float] = {}
-        self._losses = 0
+        waiting = [n for n in range(len(plan.trees)) if n not in self.kept]
+        self._queue = TreeQueue(waiting, plan.trees)
+        self._losses: Counter[int] = Counter()
         self._report()
 
-    def take_round(self) -> None:
-        """Have every worker grow some trees, and keep them."""
-        workers = self._collective.workers
-        known = [self._seconds.get(worker.address) for worker in workers]
-        shares = share_trees(len(self.waiting), known)
-        ranks = range(len(workers))
-        chosen = choose_trees(
-            self.waiting, self._plan.trees, dict(zip(ranks, shares, strict=True)),
-            {rank: workers[rank].numbers for rank in ranks},
-        )  # fmt: skip
-        orders = [
-            (self._plan.recipe, [self._plan.trees[tree] for tree in chosen[rank]]) for rank in ranks
-        ]
-        try:
-            answers = self._collective.each(grow, orders, whole=True)
-        except WorkersLost as lost:
-            self._note_loss(lost)
-            return
-        self._losses = 0
-        for rank, grown in enumerate(answers):
-            self._take(workers[rank].address, chosen[rank], grown)
-        self.waiting = [tree for tree in self.waiting if tree not in self.kept]
+    def next_order(self, place: WorkerPlace) -> Order | None:
+        """Return the next trees for a worker."""
+        numbers = self._queue.take(place.address, place.numbers, len(self._collective.workers))
+        if not numbers:
+            return None
+        trees = [self._plan.trees[number] for number in numbers]
+        needed = {partition for tree in trees for partition in tree.numbers}
+        partitions = sorted(needed) or range(self._collective.n_partitions)
+        return Order((self._plan.recipe, numbers, trees), partitions)
+
+    def take(self, place: WorkerPlace, order: Order, answer: Grown) -> None:
+        """Keep what a worker has grown."""
+        _, numbers, _ = order.state
+        for number, tree in zip(numbers, answer.trees, strict=True):
+            self.kept.add(number, tree)
+        self.facts = answer.facts
+        self._queue.learn(place.address, answer.seconds / len(numbers))
         self.kept.save()
         self._report()
 
-    def _take(self, address: str, numbers: Sequence[int], grown: Grown) -> None:
-        if not numbers:
-            return
-        for number, tree in zip(numbers, grown.trees, strict=True):
-            self.kept.add(number, tree)
-        self.facts = grown.facts
-        seconds = grown.seconds / len(numbers)
-        before = self._seconds.get(address, seconds)
-        self._seconds[address] = before + _NEWEST_SHARE * (seconds - before)
-
-    def _note_loss(self, lost: WorkersLost) -> None:
-        self._losses += 1
-        if self._losses > MOST_DEATHS:
+    def lose(self, place: WorkerPlace, order: Order) -> None:
+        """Let the trees of a lost worker wait again, unless they take down every worker."""
+        _, numbers, _ = order.state
+        self._losses.update(numbers)
+        times = max(self._losses[number] for number in numbers)
+        if times > MOST_DEATHS:
             raise TaskFailed(
-                f"workers died {self._losses} times while they grew the same trees",
-                hint=MORE_MEMORY,
-            ) from lost
+                f"workers died {times} times while they grew the same trees", hint=MORE_MEMORY
+            )
+        self._queue.put_back(numbers)
 
     def _report(self) -> None:
-        total = len(self._plan.trees)
-        self._collective.checkpoint.progress(total - len(self.waiting), total, "trees")
+        done, total = len(self.kept), len(self._plan.trees)
+        self._collective.checkpoint.progress(done, total, "trees")

@@ -59,6 +59,9 @@ class KeptTrees:
     def __contains__(self, number: int) -> bool:
         return number in self._trees
 
+    def __len__(self) -> int:
+        return len(self._trees)
+
     def in_order(self) -> list[Any]:
         """Return the trees by their numbers."""
         return [self._trees[number] for number in sorted(self._trees)]

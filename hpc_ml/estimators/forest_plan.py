@@ -1,16 +1,14 @@
-"""Which rows each tree of a forest is grown from, and which worker grows how many."""
+"""Which rows each tree of a forest is grown from, and which trees a worker grows next."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from hpc_ml.estimators.forest_trees import TreePlan
 
-# How long the workers grow trees before these are kept and shared out anew.
-ROUND_S = 5.0
+_ORDER_S = 2.0
+_FIRST_ORDER = 1
 
 
 def plan_by_partitions(seeds: Sequence[int], rows: Sequence[int]) -> list[TreePlan]:
@@ -41,72 +39,50 @@ def plan_by_partitions(seeds: Sequence[int], rows: Sequence[int]) -> list[TreePl
     return plans
 
 
-def share_trees(waiting: int, seconds: Sequence[float | None]) -> list[int]:
-    """Return how many trees each worker grows next.
+class TreeQueue:
+    """The trees that wait to be grown, and how many of them a worker gets at once.
 
-    One where nothing is known of its speed, else as many as take 5 s or as long as the slowest
-    worker needs for one; the last ones are shared so that all workers end together.
-
-    Parameters
-    ----------
-    waiting : int
-        Trees that are not grown yet.
-    seconds : sequence of float or None
-        What a tree takes on each worker, as far as known.
-    """
-    known = [one for one in seconds if one is not None]
-    if not known:
-        return [int(rank < waiting) for rank in range(len(seconds))]
-    typical = sum(known) / len(known)
-    speeds = [1 / max(typical if one is None else one, 1e-6) for one in seconds]
-    round_s = max(ROUND_S, 1 / min(speeds))
-    most = [max(1, math.floor(round_s * speed)) for speed in speeds]
-    if sum(most) <= waiting:
-        return most
-    return _apportion(waiting, speeds)
-
-
-def _apportion(waiting: int, speeds: Sequence[float]) -> list[int]:
-    """Return shares that let the last worker end as early as can be."""
-    shares = [0] * len(speeds)
-    for _ in range(waiting):
-        ends_s = [(share + 1) / speed for share, speed in zip(shares, speeds, strict=True)]
-        shares[ends_s.index(min(ends_s))] += 1
-    return shares
-
-
-def choose_trees(
-    waiting: Iterable[int], plans: Sequence[TreePlan], shares: Mapping[Any, int],
-    held: Mapping[Any, Sequence[int]],
-) -> dict[Any, list[int]]:  # fmt: skip
-    """Return which trees each worker grows: first those whose partitions it holds.
+    A worker gets trees of the partitions that it holds, and helps with the others when it has
+    none left. How many it gets follows from how long its trees have taken: about 2 s of them, and
+    fewer towards the end, so that all workers end together.
 
     Parameters
     ----------
     waiting : iterable of int
-        Numbers of the trees, in their order.
+        Numbers of the trees.
     plans : sequence of TreePlan
-        All trees.
-    shares : mapping
-        How many trees each worker is to get.
-    held : mapping
-        The partitions that each worker holds.
+        All trees by number.
     """
-    holder_of = {number: worker for worker, numbers in held.items() for number in numbers}
-    chosen: dict[Any, list[int]] = {worker: [] for worker in shares}
-    left = []
-    for tree in waiting:
-        numbers = plans[tree].numbers
-        worker = holder_of.get(numbers[0]) if numbers else None
-        if worker is not None and len(chosen[worker]) < shares[worker]:
-            chosen[worker].append(tree)
-        else:
-            left.append(tree)
-    rest = iter(left)
-    for worker, share in shares.items():
-        chosen[worker] += islice(rest, share - len(chosen[worker]))
-    return {
-        # Trees of the same partitions one after the other: these are joined once.
-        worker: sorted(trees, key=lambda tree: (plans[tree].numbers, tree))
-        for worker, trees in chosen.items()
-    }
+
+    def __init__(self, waiting: Iterable[int], plans: Sequence[TreePlan]) -> None:
+        self._plans = plans
+        self._waiting = dict.fromkeys(waiting)
+        self._seconds: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def take(self, worker: str, held: Sequence[int], n_workers: int) -> list[int]:
+        """Take the next trees for a worker that holds these partitions."""
+        size = self._size(worker, n_workers)
+        own = set(held)
+        near = [tree for tree in self._waiting if own.issuperset(self._plans[tree].numbers)]
+        taken = sorted(near or self._waiting, key=lambda tree: self._plans[tree].numbers)[:size]
+        for tree in taken:
+            del self._waiting[tree]
+        return taken
+
+    def put_back(self, trees: Iterable[int]) -> None:
+        """Let trees wait again, before the others."""
+        self._waiting = {**dict.fromkeys(trees), **self._waiting}
+
+    def learn(self, worker: str, seconds: float) -> None:
+        """Note how long one tree has taken."""
+        self._seconds[worker] = seconds
+
+    def _size(self, worker: str, n_workers: int) -> int:
+        seconds = self._seconds.get(worker)
+        if seconds is None:
+            return _FIRST_ORDER
+        fair = math.ceil(len(self._waiting) / (2 * n_workers))
+        return max(1, min(fair, int(_ORDER_S / max(seconds, 1e-6))))

@@ -65,11 +65,9 @@ class Grown:
     seconds: float = 0.0
 
 
-def grow(holder: Any, order: tuple[ForestRecipe, Sequence[TreePlan]]) -> Grown:
-    """Grow the trees that are planned; a step of `Collective.each`."""
-    recipe, plans = order
-    if not plans:
-        return Grown()
+def grow(holder: Any, order: tuple[ForestRecipe, Sequence[int], Sequence[TreePlan]]) -> Grown:
+    """Grow the trees that are ordered; a step that is dealt (`dealing`)."""
+    recipe, _, plans = order
     if plans[0].numbers:
         return _grow_on_partitions(holder, recipe, plans)
     rows = all_rows(holder, classification=recipe.classification)

@@ -4,7 +4,8 @@ import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
-from forest_data import Diary, TestRows
+from distributed import Client
+from forest_data import Diary, FatalRows, TestRows
 from scipy import sparse
 from sklearn import ensemble
 from sklearn.datasets import make_classification, make_regression
@@ -12,10 +13,13 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import train_test_split
 from sklearn.utils._test_common.instance_generator import _get_expected_failed_checks
 from sklearn.utils.estimator_checks import check_estimator
+from worker_processes import start_cluster
 
 from hpc_ml import estimators
-from hpc_ml.errors import Stopped, TaskFailed, WorkersLost
+from hpc_ml.errors import Stopped, TaskFailed
 from hpc_ml.estimators import forest, forest_plan, surroundings
+from hpc_ml.estimators.forest_growth import ForestPlan, Growth
+from hpc_ml.estimators.forest_trees import ForestRecipe, TreePlan
 from hpc_ml.estimators.here import HereCollective
 
 KINDS = (
@@ -184,7 +188,7 @@ def test_the_same_forest_whatever_the_workers(client, by_partition, kind):
 
 @pytest.mark.filterwarnings("ignore:Some inputs do not have OOB scores")
 def test_a_stopped_fit_goes_on_with_the_trees_that_are_done(client, monkeypatch):
-    monkeypatch.setattr(forest_plan, "ROUND_S", 0.0)
+    monkeypatch.setattr(forest_plan, "_ORDER_S", 0.0)
     rows = TestRows()
     model = estimators.RandomForestClassifier(n_estimators=12, random_state=0, oob_score=True)
     diary = Diary(stop_after=4)
@@ -205,29 +209,25 @@ def test_a_stopped_fit_goes_on_with_the_trees_that_are_done(client, monkeypatch)
     assert model.oob_score_ == theirs.oob_score_
 
 
-class Leaky(HereCollective):
-    """Loses a worker at some of the joint steps."""
-
-    losses: list[bool]
-
-    def each(self, *args, **options):
-        if self.losses and self.losses.pop(0):
-            raise WorkersLost("gone")
-        return super().each(*args, **options)
-
-
-def test_lost_workers_are_made_up_for():
-    with Leaky(TestRows()) as collective:
-        collective.losses = [False, True, False, True, True]
-        found = estimators.ExtraTreesClassifier(n_estimators=4, random_state=0).fit(collective)
-    assert len(found) == 4
+def test_trees_of_lost_workers_are_grown_by_others(tmp_path):
+    rows = FatalRows(folder=tmp_path, key="fatal", fatal=1)
+    with start_cluster(n_workers=2) as cluster, Client(cluster) as client, surroundings(client):
+        found = estimators.ExtraTreesClassifier(n_estimators=6, random_state=0).fit(rows)
+    theirs = ensemble.ExtraTreesClassifier(n_estimators=6, random_state=0).fit(*rows.arrays)
+    X, _ = rows.arrays
+    np.testing.assert_array_equal(found.predict_proba(X), theirs.predict_proba(X))
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_trees_that_kill_their_workers_end_the_fit():
-    with Leaky(TestRows()) as collective:
-        collective.losses = [False, *[True] * 20]
-        with pytest.raises(TaskFailed, match="workers died 4 times"):
-            estimators.ExtraTreesClassifier(n_estimators=4, random_state=0).fit(collective)
+    recipe = ForestRecipe(ensemble.ExtraTreesClassifier, {})
+    with HereCollective(TestRows()) as collective:
+        growth = Growth(collective, ForestPlan(recipe, [TreePlan(0), TreePlan(1)]))
+        (place,) = collective.workers
+        for _ in range(3):
+            growth.lose(place, growth.next_order(place))
+        with pytest.raises(TaskFailed, match="workers died 4 times while they grew the same trees"):
+            growth.lose(place, growth.next_order(place))
 
 
 def test_what_cannot_be_asked_of_a_forest():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hpc_ml.estimators.forest_plan import choose_trees, plan_by_partitions, share_trees
+from hpc_ml.estimators.forest_plan import TreeQueue, plan_by_partitions
 from hpc_ml.estimators.forest_trees import TreePlan
 
 
@@ -36,30 +36,26 @@ def test_few_trees_share_many_partitions_evenly():
     assert all(9 <= len(plan.numbers) <= 12 for plan in plans)
 
 
-@pytest.mark.parametrize(
-    ("waiting", "seconds", "shares"),
-    [
-        (10, [None, None], [1, 1]),
-        (1, [None, None], [1, 0]),
-        (1000, [0.5, 0.5], [10, 10]),
-        (1000, [0.5, None], [10, 10]),
-        (7, [0.1, 0.1], [4, 3]),
-        (9, [0.1, 0.2], [6, 3]),
-        (100, [60.0, 20.0], [1, 3]),
-        (0, [None, None], [0, 0]),
-    ],
-)
-def test_shares_end_together(waiting, seconds, shares):
-    assert share_trees(waiting, seconds) == shares
+def test_a_worker_gets_two_seconds_of_trees_and_fewer_at_the_end():
+    queue = TreeQueue(range(100), [TreePlan(seed) for seed in range(100)])
+    assert queue.take("a", [], 2) == [0]
+    queue.learn("a", 0.2)
+    assert queue.take("a", [], 2) == list(range(1, 11))
+    assert queue.take("b", [], 2) == [11]
+    queue.put_back([0, 1])
+    assert queue.take("b", [], 2) == [0]
+    queue.learn("a", 0.01)
+    assert len(queue.take("a", [], 2)) == 23
+    queue.learn("a", 100.0)
+    assert len(queue.take("a", [], 2)) == 1
 
 
 def test_trees_go_to_whoever_holds_their_partition():
-    plans = [TreePlan(seed, (seed % 4,)) for seed in range(8)]
-    chosen = choose_trees(range(8), plans, {"a": 3, "b": 3}, {"a": [0, 1], "b": [2, 3]})
-    assert chosen == {"a": [0, 4, 1], "b": [2, 6, 3]}
-
-
-def test_a_worker_without_partitions_helps():
-    plans = [TreePlan(seed, (0,)) for seed in range(4)]
-    chosen = choose_trees(range(4), plans, {"a": 2, "b": 2}, {"a": [0], "b": []})
-    assert chosen == {"a": [0, 1], "b": [2, 3]}
+    queue = TreeQueue(range(8), [TreePlan(seed, (seed % 4,)) for seed in range(8)])
+    for worker in "ab":
+        queue.learn(worker, 0.5)
+    assert queue.take("a", [0, 1], 1) == [0, 4, 1, 5]
+    assert queue.take("b", [2], 1) == [2, 6]
+    assert queue.take("a", [0, 1], 1) == [3]
+    assert queue.take("b", [2], 1) == [7]
+    assert queue.take("b", [2], 1) == []
