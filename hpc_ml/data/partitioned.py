@@ -81,10 +81,10 @@ class Recipe:
 
         Raises BadData for what is wrong with them, where they have not been looked at before.
         """
-        if not self.checked and self.data.is_text:
-            self.data.check(raw)
+        if not self.checked:
+            check_parts(raw, self.data)
         made = self.data.make(raw, self.preparation, self.columns, self.width)
-        if not (self.checked or _is_clean(made)):
+        if not (self.checked or _is_finite(made["X"])):
             self.data.check(raw)
         if isinstance(self.held_out, NothingHeldOut):
             return made, None
@@ -116,12 +116,15 @@ def settle(data: Partitioned) -> Recipe | None:
 
     Raises BadData for what the headers rule out.
     """
-    rows = data.plan.rows
-    if rows is None or not data.is_settled():
+    if not data.settled:
         return None
-    held_out = split_by_counts(rows, data.source, grouped=data.grouped)
-    if held_out is None:
-        return None
+    held_out = split_by_counts(data.plan.rows or (), data.source, grouped=data.grouped)
+    return None if held_out is None else settled_recipe(data, held_out)
+
+
+def settled_recipe(data: Partitioned, held_out: HeldOut) -> Recipe:
+    """Return the recipe of data whose headers decide all but which rows are held out."""
+    rows = data.plan.rows or ()
     check_rows(sum(rows), data.source)
     columns = data.columns()
     prepare = data.build_preparation(columns, sum(rows))
@@ -141,19 +144,18 @@ def fit_by_types(data: Partitioned, prepare: Any, columns: Sequence[ColumnSummar
     return data.fit_preparation(prepare, columns, statistics, {})
 
 
-def _is_clean(made: dict[str, Any]) -> bool:
-    """Return whether rows are free of what would have to be looked for: missing values and such."""
-    import numpy as np
-    import pandas as pd
+def check_parts(raw: Any, data: Partitioned) -> None:
+    """Raise BadData for what is wrong with a partition's rows, the numbers of X aside.
 
-    X, y = made["X"], made["y"]
-    if made["weight"] is not None or made["group"] is not None:
-        return False
-    if X.dtype.kind != "O" and len(numbers_not_finite(X)[0]):
-        return False
-    if y is None or y.dtype.kind not in "fO":
-        return True
-    return not pd.isna(y).any() if y.dtype.kind == "O" else bool(np.isfinite(y).all())
+    Rows that are not settled have all been looked at before.
+    """
+    if data.settled and data.has_doubts(raw):
+        data.check(raw)
+
+
+def _is_finite(X: Any) -> bool:
+    """Return whether no number is missing or infinite."""
+    return X.dtype.kind == "O" or not len(numbers_not_finite(X)[0])
 
 
 def _take(made: dict[str, Any], mask: "Numbers") -> dict[str, Any]:

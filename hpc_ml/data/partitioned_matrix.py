@@ -78,8 +78,9 @@ class PartitionedMatrix:
         """Return the columns to learn from."""
         return tuple(ColumnSummary(name, "numeric", 0) for name in self.names or ())
 
-    def is_settled(self) -> bool:
-        """Return whether X can be made without having seen all rows."""
+    @cached_property
+    def settled(self) -> bool:
+        """Whether X can be made, and rows be checked, one partition at a time."""
         spec = self.source.spec
         scaled = spec.scale != "none" and not self.is_text
         return self.plan.rows is not None and spec.missing in ("error", "keep") and not scaled
@@ -114,6 +115,10 @@ class PartitionedMatrix:
         before = MatrixScan.of_good_rows(sum(self.plan.rows[: raw.number]), self.scan(raw))
         before.merge(self.scan(raw))
         before.check(self.source)
+
+    def has_doubts(self, raw: RawMatrix) -> bool:
+        """Return whether there may be something wrong with the rows of a partition, X aside."""
+        return True  # one look finds both, and it is made in any case
 
     def kept(self, raw: RawMatrix) -> Matrix:
         """Return the rows that `data.missing` keeps."""

@@ -16,7 +16,7 @@ from hpc_ml.data.preparation_fit import fit_frame_preparation
 from hpc_ml.data.preparation_statistics import TrainingStatistics, measure_frame
 from hpc_ml.data.row_roles import check_role_types, check_strategies
 from hpc_ml.data.rows import read_parts
-from hpc_ml.data.scan import Scanned, TableScan, drop_missing
+from hpc_ml.data.scan import Scanned, TableScan, drop_missing, missing_mask
 from hpc_ml.data.source import DataSource
 
 if TYPE_CHECKING:
@@ -96,8 +96,9 @@ class PartitionedTable:
         check_role_types(self.schema, self.roles, self.source)
         return tuple(ColumnSummary(name, kind, 0) for name, kind in kinds.items())
 
-    def is_settled(self) -> bool:
-        """Return whether X can be made without having seen all rows."""
+    @cached_property
+    def settled(self) -> bool:
+        """Whether X can be made, and rows be checked, one partition at a time."""
         kinds = {column.kind for column in self.columns()}
         missing = self.source.spec.missing
         settled = {"text"} if missing != "drop" else set()
@@ -133,6 +134,21 @@ class PartitionedTable:
         scan = self.scan(raw)
         if scan.rows:
             scan.finish(lambda row: place_row(self.plan, raw.number, row), complete=False)
+
+    def has_doubts(self, raw: RawTable) -> bool:
+        """Return whether there may be something wrong with the rows of a partition, X aside."""
+        import numpy as np
+
+        kept = self.kept(raw)
+        if self.is_text and kept.column(self.roles.features[0]).null_count:
+            return True
+        if any(missing_mask(kept.column(name)) is not None for name in self.roles.others.values()):
+            return True
+        made = read_parts(kept, replace(self.roles, group=None, order=None))
+        numbers = [part for part in made.values() if part is not None and part.dtype.kind == "f"]
+        weight = made["weight"]
+        negative = weight is not None and bool((weight < 0).any())
+        return negative or not all(np.isfinite(part).all() for part in numbers)
 
     def kept(self, raw: RawTable) -> "pa.Table":
         """Return the rows that `data.missing` keeps, with the columns that the job sees."""

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpc_ml.data.partitioned import Partitioned, Recipe, fit_by_types
+from hpc_ml.data.partitioned import (
+    Partitioned,
+    Recipe,
+    check_parts,
+    fit_by_types,
+    settled_recipe,
+)
 from hpc_ml.data.partitioned_split import (
     EXACT_ROWS,
     HeldOut,
@@ -37,6 +43,9 @@ def look(
 ) -> tuple[Recipe, tuple[int, ...], Target | None]:
     """Return how raw rows are prepared, how many of each partition are held out, and the target.
 
+    Where types and headers settle all but which rows are held out, only what decides that is
+    looked at: all else is checked as the rows are prepared, and the target is None.
+
     Parameters
     ----------
     collective
@@ -49,6 +58,11 @@ def look(
     BadData
         For rows that cannot be learned from.
     """
+    if data.settled:
+        held_out = _split(collective, data, data.plan.rows or (), run)
+        recipe = settled_recipe(data, held_out)
+        training = Training(data, recipe.columns, held_out)
+        return recipe, _count_held_out(collective, training, recipe.rows, None), None
     scans = collective.map(_scan, data)
     rows, kept = [scan.rows for scan in scans], tuple(scan.kept for scan in scans)
     first = scans[0]
@@ -91,10 +105,12 @@ def _split(
 
 
 def _sample(raw: Any, data: Partitioned, _memory: Memory) -> Any:
+    check_parts(raw, data)
     return sample_of(data.parts(raw))
 
 
 def _key(raw: Any, data: Partitioned, _memory: Memory) -> Any:
+    check_parts(raw, data)
     return key_of(data.parts(raw))
 
 

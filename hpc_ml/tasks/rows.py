@@ -86,6 +86,8 @@ def open_rows(client: "Client | None", source: "DataSource", run: "TaskRun") -> 
     with _collect(RawPartitions(data), client, run) as collective:
         recipe, held_out, target = look(collective, data, run)
         collective.derive(PreparedPartitions(recipe, held_out))
+        if not recipe.checked:
+            target = _measure(collective, data)
         yield _describe(collective, recipe, target, run)
 
 
