@@ -1,0 +1,314 @@
+"""What Lloyd's algorithm asks of the rows of one partition, with scikit-learn's own kernels.
+
+The offset is subtracted chunk by chunk, in a core's cache: that needs no second copy of the rows.
+"""
+
+import math
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.cluster._k_means_common import _inertia_dense, _inertia_sparse
+from sklearn.cluster._k_means_lloyd import lloyd_iter_chunked_dense, lloyd_iter_chunked_sparse
+
+from hpc_ml.estimators.partitions import Block
+
+# Rows less their offset stay in a core's cache; others only need an end to float32 sums.
+_CACHED_BYTES = 2**21
+_CHUNK_BYTES = 2**23
+_LEAST_ROWS = 256
+_OFFSETS = 2**15
+_PROBES_PER_CENTRE = 8
+_LEAST_STEP = 4
+
+Memory = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Centres:
+    """The centres of one run of Lloyd's algorithm, as they travel to the workers.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_clusters, n_features)
+        Of the data's type, and relative to the offset of the `Question`.
+    token : str
+        A digest of what the values are, by which labels are found again.
+    """
+
+    values: np.ndarray
+    token: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of each partition, of several runs at once so that rows are read once.
+
+    Attributes
+    ----------
+    runs : tuple of Centres
+        One of each run.
+    offset : ndarray of shape (n_features,) or None
+        Is subtracted from dense rows first.
+    keep_labels : bool
+        Whether a partition keeps its labels for the next question.
+    """
+
+    runs: tuple[Centres, ...]
+    offset: np.ndarray | None
+    keep_labels: bool = False
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows of a partition, less the offset; `first` is the number of their first row."""
+
+    first: int
+    X: Any
+    weight: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+
+def chunks_of(block: Block, offset: np.ndarray | None) -> Iterator[Chunk]:
+    """Yield the rows of a partition in chunks; what is yielded holds until the next one."""
+    n_rows, n_features = block.X.shape
+    if not n_rows:
+        return
+    if sp.issparse(block.X):
+        yield Chunk(0, _with_short_indices(block.X), _weights(block, slice(0, n_rows)))
+        return
+    chunk_bytes = _CHUNK_BYTES if offset is None else _CACHED_BYTES
+    fitting = chunk_bytes // (block.X.itemsize * n_features)
+    chunk_rows = min(n_rows, max(_LEAST_ROWS, fitting // _LEAST_ROWS * _LEAST_ROWS))
+    if offset is not None:
+        shifted = _borrow((chunk_rows, n_features), block.X.dtype)
+        offsets = np.tile(offset, (min(chunk_rows, max(1, _OFFSETS // n_features)), 1))
+    for first in range(0, n_rows, chunk_rows):
+        rows = slice(first, min(first + chunk_rows, n_rows))
+        X = block.X[rows]
+        if offset is not None:
+            X = _subtract(X, offsets, out=shifted[: len(X)])
+        yield Chunk(first, X, _weights(block, rows))
+
+
+def _subtract(X: np.ndarray, offsets: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """Subtract an offset that is there for many rows: one row against many is slow if short."""
+    step = len(offsets)
+    for first in range(0, len(X), step):
+        part = X[first : first + step]
+        np.subtract(part, offsets[: len(part)], out=out[first : first + step])
+    return out
+
+
+_lent = threading.local()
+
+
+def _borrow(shape: tuple[int, int], dtype: Any) -> np.ndarray:
+    """Return an array of any content, which the next borrower gets too.
+
+    New memory for every partition would cost a good part of the work on it.
+    """
+    size_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    held = getattr(_lent, "bytes", None)
+    if held is None or len(held) < size_bytes:
+        held = _lent.bytes = np.empty(size_bytes, np.uint8)
+    return held[:size_bytes].view(dtype).reshape(shape)
+
+
+def _weights(block: Block, rows: slice) -> np.ndarray:
+    if block.weight is None:
+        return np.ones(rows.stop - rows.start, block.X.dtype)
+    return np.ascontiguousarray(block.weight[rows], block.X.dtype)
+
+
+def _with_short_indices(X: Any) -> Any:
+    """Return the matrix with the 32-bit indices that the kernels take."""
+    if X.indices.dtype == np.int32 and X.indptr.dtype == np.int32:
+        return X
+    if max(X.nnz, X.shape[1]) > np.iinfo(np.int32).max:
+        raise ValueError("a sparse partition has more values than 32-bit indices can count")
+    parts = X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)
+    return sp.csr_matrix(parts, shape=X.shape)
+
+
+def assign(chunk: Chunk, centres: np.ndarray) -> np.ndarray:
+    """Return the number of the nearest centre of each row, int32."""
+    labels = np.empty(len(chunk), np.int32)
+    kernel = lloyd_iter_chunked_sparse if sp.issparse(chunk.X) else lloyd_iter_chunked_dense
+    shift = np.empty(len(centres), centres.dtype)
+    kernel(chunk.X, chunk.weight, centres, None, None, labels, shift, 1, update_centers=False)
+    return labels
+
+
+def sum_by_cluster(block: Block, question: Question, memory: Memory) -> tuple[np.ndarray, ...]:
+    """Return of each run the sums of the rows nearest each centre, and their weights.
+
+    A table of a run is float64 of shape (n_clusters, n_features + 1), the weights last. How it
+    is summed depends on rows and labels alone: the same labels give the same bits.
+    """
+    tables = tuple(np.zeros((len(run.values), block.X.shape[1] + 1)) for run in question.runs)
+    keeper = _LabelKeeper(block, question, memory)
+    for chunk in chunks_of(block, question.offset):
+        for run, table in zip(question.runs, tables, strict=True):
+            labels = None
+            if block.weight is None and _fills_all(chunk, run.values):
+                labels = _add_at_once(table, chunk, run.values)
+            if labels is None:
+                labels = _add_by_product(table, chunk, run.values)
+            keeper.keep(run, chunk, labels)
+    return tables
+
+
+def _fills_all(chunk: Chunk, centres: np.ndarray) -> bool:
+    """Return whether a few rows of the chunk already lie in all clusters."""
+    step = len(chunk) // (_PROBES_PER_CENTRE * len(centres))
+    if sp.issparse(chunk.X) or step < _LEAST_STEP:
+        return False
+    probes = np.ascontiguousarray(chunk.X[::step])
+    labels = assign(Chunk(0, probes, chunk.weight[: len(probes)]), centres)
+    return bool(np.bincount(labels, minlength=len(centres)).all())
+
+
+def _add_at_once(table: np.ndarray, chunk: Chunk, centres: np.ndarray) -> np.ndarray | None:
+    """Add a chunk to a table by the kernel that assigns and sums at once; return its labels.
+
+    That kernel gives clusters that are empty in this chunk a row of another, which is no
+    business of a single chunk. Such a cluster has one row then: where one has, nothing is
+    added, and None returned.
+    """
+    means, weights = np.empty_like(centres), np.empty(len(centres), centres.dtype)
+    labels = np.empty(len(chunk), np.int32)
+    shift = np.empty_like(weights)
+    lloyd_iter_chunked_dense(chunk.X, chunk.weight, centres, means, weights, labels, shift, 1)
+    if weights.min() <= 1:
+        return None
+    table[:, :-1] += means * weights.astype(np.float64)[:, None]
+    table[:, -1] += weights
+    return labels
+
+
+def _add_by_product(table: np.ndarray, chunk: Chunk, centres: np.ndarray) -> np.ndarray:
+    """Add a chunk to a table by a matrix that says which row is in which cluster."""
+    labels = assign(chunk, centres)
+    ends = np.arange(len(chunk) + 1, dtype=np.int32)
+    shape = (len(table), len(chunk))
+    sums = sp.csc_matrix((chunk.weight, labels, ends), shape=shape) @ chunk.X
+    table[:, :-1] += sums.toarray() if sp.issparse(sums) else sums
+    table[:, -1] += np.bincount(labels, chunk.weight, minlength=len(table))
+    return labels
+
+
+class _LabelKeeper:
+    """Keeps the labels of each run in the partition's memory, in as few bytes as they need."""
+
+    def __init__(self, block: Block, question: Question, memory: Memory) -> None:
+        self._labels: dict[str, np.ndarray] = {}
+        memory.pop("labels", None)
+        if question.keep_labels:
+            for run in question.runs:
+                kind = np.min_scalar_type(len(run.values) - 1)
+                self._labels[run.token] = np.empty(block.X.shape[0], kind)
+            memory["labels"] = self._labels
+
+    def keep(self, run: Centres, chunk: Chunk, labels: np.ndarray) -> None:
+        if self._labels:
+            self._labels[run.token][chunk.first : chunk.first + len(chunk)] = labels
+
+
+@dataclass(frozen=True)
+class FarQuestion:
+    """Which rows are farthest from the centre of their cluster; at most `count`, or all."""
+
+    question: Question
+    count: int | None
+
+
+def find_farthest(
+    block: Block, far: FarQuestion, memory: Memory
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return squared distances, labels and row numbers of the rows farthest from their centre."""
+    (run,) = far.question.runs
+    distances = np.empty(block.X.shape[0], block.X.dtype)
+    labels = np.empty(block.X.shape[0], np.int32)
+    for chunk in chunks_of(block, far.question.offset):
+        rows = slice(chunk.first, chunk.first + len(chunk))
+        labels[rows] = assign(chunk, run.values)
+        distances[rows] = _squared_distances(chunk.X, run.values, labels[rows])
+    if far.count is None or far.count >= len(distances):
+        numbers = np.arange(len(distances))
+    else:
+        numbers = np.sort(np.argpartition(distances, -far.count)[-far.count :])
+    return distances[numbers], labels[numbers], numbers
+
+
+def _squared_distances(X: Any, centres: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    if not sp.issparse(X):
+        return ((X - centres[labels]) ** 2).sum(axis=1)
+    of_row = np.repeat(labels, np.diff(X.indptr))
+    there = centres[of_row, X.indices]
+    changes = (X.data - there) ** 2 - there**2
+    rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    sums = np.bincount(rows, changes, minlength=X.shape[0]) + (centres**2).sum(axis=1)[labels]
+    return np.maximum(sums, 0).astype(centres.dtype)
+
+
+def take_rows(
+    block: Block, wanted: tuple[np.ndarray, np.ndarray | None], memory: Memory
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows by number, dense and less the offset, and their weights."""
+    numbers, offset = wanted
+    X = block.X[numbers]
+    X = X.toarray() if sp.issparse(X) else X if offset is None else X - offset
+    weight = np.ones(len(numbers)) if block.weight is None else block.weight[numbers]
+    return X, np.asarray(weight, np.float64)
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The last question: labels by the centres of `question`, inertia to those of `ends`."""
+
+    question: Question
+    ends: tuple[np.ndarray, ...]
+
+
+def measure_inertia(block: Block, finish: Finish, memory: Memory) -> tuple[np.ndarray, ...]:
+    """Return of each run the inertia, then the rows of each cluster, in one float64 array.
+
+    Labels that the partition has kept are taken again; those used are kept.
+    """
+    question = finish.question
+    known = memory.get("labels", {})
+    answers = tuple(np.zeros(1 + len(run.values)) for run in question.runs)
+    keeper = _LabelKeeper(block, question, memory)
+    for chunk in chunks_of(block, question.offset):
+        for run, end, answer in zip(question.runs, finish.ends, answers, strict=True):
+            labels = _labels_of(chunk, run, known)
+            answer[0] += _inertia(chunk, end, labels)
+            answer[1:] += np.bincount(labels, minlength=len(end))
+            keeper.keep(run, chunk, labels)
+    return answers
+
+
+def _labels_of(chunk: Chunk, run: Centres, known: dict[str, np.ndarray]) -> np.ndarray:
+    if run.token not in known:
+        return assign(chunk, run.values)
+    return known[run.token][chunk.first : chunk.first + len(chunk)].astype(np.int32)
+
+
+def _inertia(chunk: Chunk, centres: np.ndarray, labels: np.ndarray) -> float:
+    kernel = _inertia_sparse if sp.issparse(chunk.X) else _inertia_dense
+    return float(kernel(chunk.X, chunk.weight, centres, labels, 1))
+
+
+def label(block: Block, question: Question, memory: Memory) -> np.ndarray:
+    """Return the labels of a partition's rows by the one run that is asked of."""
+    (run,) = question.runs
+    known = memory.get("labels", {})
+    parts = [_labels_of(chunk, run, known) for chunk in chunks_of(block, question.offset)]
+    kind = np.min_scalar_type(len(run.values) - 1)
+    return np.concatenate([np.empty(0, kind), *parts]).astype(kind)
