@@ -17,6 +17,7 @@ _MODULES = {
     "HalvingRandomSearchCV": "search",
     "HyperbandSearchCV": "hyperband",
     "Incremental": "incremental",
+    "KMeans": "kmeans",
     "Lasso": "linear_regression",
     "LinearRegression": "linear_regression",
     "LogisticRegression": "linear_logistic",
