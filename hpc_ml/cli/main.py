@@ -43,6 +43,7 @@ class Program(LazyGroup):
         "logs": "hpc_ml.cli.logs:logs",
         "cancel": "hpc_ml.cli.cancel:cancel",
         "results": "hpc_ml.cli.results:results",
+        "data": "hpc_ml.cli.data:data",
         "controller": "hpc_ml.cli.controller:controller",
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -29,9 +29,13 @@ _MAGIC = b"ARROW1"
 
 @dataclass(frozen=True)
 class Reading:
-    """Where the record batches of each file begin: rows, the last one their end."""
+    """Where the record batches of each file begin (rows, the last one their end).
+
+    `mapped` says which of the files are mapped: those of this machine that are not compressed.
+    """
 
     starts: tuple[tuple[int, ...], ...]
+    mapped: tuple[bool, ...]
 
 
 def plan(source: DataSource) -> Layout:
@@ -45,11 +49,20 @@ def plan(source: DataSource) -> Layout:
     check_names(schema, source.location)
     wanted = wanted_names(schema.names, source.spec)
     starts: list[tuple[int, ...]] = []
+    mapped: list[bool] = []
     extents: list[Extent] = []
     for number, file in enumerate(files):
         with reading(file, "Arrow"):
             starts.append(_batch_starts(file))
-            extents += _extents(number, file, starts[-1], schema, wanted)
+            row_size = _row_bytes(file, starts[-1], schema, wanted)
+            whole = _row_bytes(file, starts[-1], schema, schema.names) * starts[-1][-1]
+        plain = file.size_bytes > _COMPRESSED * whole
+        mapped.append(plain and file.is_local)
+        extents += [
+            Extent(number, start, stop, int(row_size * (stop - start)), plain)
+            for start, stop in pairwise(starts[-1])
+            if stop > start
+        ]
     pieces, sizes = cut(extents, source.spec.partition_size)
     return Layout(
         kind="table",
@@ -62,7 +75,7 @@ def plan(source: DataSource) -> Layout:
         schema=schema,
         n_columns=len(schema.names),
         notes=(f"{len(files)} files of {source.location.name}",) if len(files) > 1 else (),
-        reading=Reading(tuple(starts)),
+        reading=Reading(tuple(starts), tuple(mapped)),
     )
 
 
@@ -88,7 +101,7 @@ def _read_span(layout: Layout, span: Span, columns: Sequence[str]) -> "pa.Table"
         ]
         table = pa.table({})
         if stored:
-            batches = _batches(file, stored, numbers)
+            batches = _batches(file, stored, numbers, mapped=layout.reading.mapped[span.file])
             table = _copied(_overlap(batch, starts[number], span) for number, batch in batches)
         rows = span.stop - span.start
         return complete_columns(table, rows, {}, layout.schema, columns)
@@ -110,29 +123,28 @@ def _copied(batches: "Iterable[pa.RecordBatch]") -> "pa.Table":
 def _copy(batch: "pa.RecordBatch") -> "pa.RecordBatch":
     import pyarrow as pa
 
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
+    # The first sink only counts, so that the second one is no larger than it must be.
+    count = pa.MockOutputStream()
+    with pa.ipc.new_stream(count, batch.schema) as writer:
         writer.write_batch(batch)
-    return pa.ipc.open_stream(sink.getvalue()).read_next_batch()
+    buffer = pa.allocate_buffer(count.size())
+    with pa.ipc.new_stream(pa.FixedSizeBufferWriter(buffer), batch.schema) as writer:
+        writer.write_batch(batch)
+    return pa.ipc.open_stream(buffer).read_next_batch()
 
 
-def _extents(
-    number: int, file: DataFile, starts: Sequence[int], schema: "pa.Schema", wanted: Sequence[str]
-) -> Iterator[Extent]:
-    """Yield the record batches of a file."""
-    fixed, loose = row_bytes(schema, wanted)
-    rows = starts[-1]
-    size = fixed
-    if loose and rows:
-        here = _schema(file).names
-        stored = [name for name in loose if name in here]
+def _row_bytes(
+    file: DataFile, starts: Sequence[int], schema: "pa.Schema", wanted: Sequence[str]
+) -> float:
+    """Return the memory of a row; that of words is taken from the first record batch."""
+    size, loose = row_bytes(schema, wanted)
+    here = _schema(file).names
+    stored = [name for name in loose if name in here]
+    if stored and starts[-1]:
         first = next(number for number, stop in enumerate(starts[1:]) if stop)
-        for _, batch in _batches(file, stored, [first]) if stored else ():
+        for _, batch in _batches(file, stored, [first]):
             size += batch.nbytes / batch.num_rows
-    divisible = file.size_bytes > _COMPRESSED * size * rows
-    for start, stop in pairwise(starts):
-        if stop > start:
-            yield Extent(number, start, stop, int(size * (stop - start)), divisible)
+    return size
 
 
 @lru_cache(maxsize=64)
@@ -154,10 +166,11 @@ def _batch_starts(file: DataFile) -> tuple[int, ...]:
 
 
 def _batches(
-    file: DataFile, names: Sequence[str], numbers: Sequence[int] | None
+    file: DataFile, names: Sequence[str], numbers: Sequence[int] | None, *, mapped: bool = False
 ) -> "Iterator[tuple[int, pa.RecordBatch]]":
     """Yield columns of these record batches, or of all, with their numbers."""
-    indices = [_schema(file).get_field_index(name) for name in names]
+    # Arrow copies the columns that it is to pick, even from a map.
+    indices = [] if mapped else [_schema(file).get_field_index(name) for name in names]
     with _open(file) as content:
         reader = _reader(content, indices)
         if hasattr(reader, "get_batch"):

@@ -13,6 +13,7 @@ from hpc_ml.data.formats.text import BROKEN, Text
 _HEAD_BYTES = 64 * 2**10
 _LONGEST_HEADER = 16 * 2**20
 _BLOCK_BYTES = 2**20
+_QUOTE = ord('"')
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -115,12 +116,15 @@ def find_record_starts(text: CsvText, cuts: Sequence[int]) -> dict[int, int]:
 
 def _count_to(content: BinaryIO, length: int) -> bool:
     """Return whether the next bytes have an odd number of quotes."""
+    import numpy as np
+
     quotes = 0
     while length > 0:
         block = content.read(min(length, _BLOCK_BYTES))
         if not block:
             break
-        quotes += block.count(b'"')
+        # Several times as fast as block.count.
+        quotes += np.count_nonzero(np.frombuffer(block, np.uint8) == _QUOTE)
         length -= len(block)
     return quotes % 2 == 1
 
