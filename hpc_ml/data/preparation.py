@@ -166,15 +166,13 @@ def build_matrix_preparation(spec: Data, *, sparse: bool) -> Any:
     Missing values get the median of their column. Columns of CSR are scaled but not moved, so
     that their zeros stay zeros.
     """
-    from sklearn.impute import SimpleImputer
+    if spec.missing != "impute" and spec.scale == "none":
+        return None
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    impute = SimpleImputer(strategy="median", keep_empty_features=True)
-    steps: list[Any] = [impute] if spec.missing == "impute" else []
+    steps = [_impute("numeric", "median")] if spec.missing == "impute" else []
     steps += [StandardScaler(with_mean=False)] if sparse and spec.scale != "none" else _scale(spec)
-    if not steps:
-        return None
     return steps[0] if len(steps) == 1 else make_pipeline(*steps)
 
 
