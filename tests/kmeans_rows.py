@@ -16,7 +16,7 @@ class GivenPartitions:
 
     def __init__(self, X: Any, ends: Sequence[int] = (), weight: Any = None) -> None:
         bounds = (0, *ends, X.shape[0])
-        parts = [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        parts = [slice(a, b) for a, b in pairwise(bounds)]
         self.key = "given"
         self.blocks = [
             Block(X[part], weight=None if weight is None else weight[part]) for part in parts

@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from threadpoolctl import threadpool_limits
 
 from hpc_ml.errors import Stopped
-from hpc_ml.estimators import KMeans, lloyd_steps, surroundings
+from hpc_ml.estimators import KMeans, lloyd_rows, surroundings
 from hpc_ml.estimators.here import HereCollective
 from hpc_ml.estimators.kmeans import fit_together, labels_of
 from hpc_ml.estimators.kmeans_survey import SamplePlan, take_survey
@@ -85,7 +85,7 @@ def test_float32_stays_float32() -> None:
 @pytest.mark.parametrize("order", ["by chance", "by cluster"])
 def test_large_partitions_are_summed_in_chunks(order: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Chunks of 1,024 rows; those of sorted rows lack most clusters.
-    monkeypatch.setattr(lloyd_steps, "_CHUNK_BYTES", 1024 * 5 * 8)
+    monkeypatch.setattr(lloyd_rows, "_CHUNK_BYTES", 1024 * 5 * 8)
     rows = blobs(6000)
     start = rows[:7]
     if order == "by cluster":
@@ -94,8 +94,8 @@ def test_large_partitions_are_summed_in_chunks(order: str, monkeypatch: pytest.M
 
 
 def test_rows_far_from_zero_are_shifted_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lloyd_steps, "_CACHED_BYTES", 1024 * 5 * 8)
-    monkeypatch.setattr(lloyd_steps, "_OFFSETS", 500)
+    monkeypatch.setattr(lloyd_rows, "_CACHED_BYTES", 1024 * 5 * 8)
+    monkeypatch.setattr(lloyd_rows, "_OFFSETS", 500)
     rows = blobs(6000) + 1e4
     assert_same(fit_ours(rows, ends=(5000,), init=rows[:7]), fit_local(rows, init=rows[:7]))
 
