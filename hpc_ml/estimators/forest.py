@@ -74,8 +74,7 @@ DataFrame, Partitions or Collective
         TaskFailed
             Where trees take down their workers again and again.
         """
-        if self.oob_score and not self.bootstrap:
-            raise ValueError("Out of bag estimation only available if bootstrap=True")
+        self._check_draw()
         if not is_partitioned(X):
             X, y, sample_weight = self._check_arrays(X, y, sample_weight)
         with opened(X, y, sample_weight=sample_weight) as collective:
@@ -83,6 +82,17 @@ DataFrame, Partitions or Collective
         if is_dask(X):
             _check_feature_names(self, X, reset=True)
         return self
+
+    def validate_parameters(self) -> None:
+        """Raise ValueError for parameters that `fit` would refuse, whatever the rows."""
+        self._validate_params()
+        self._check_draw()
+
+    def _check_draw(self) -> None:
+        if self.oob_score and not self.bootstrap:
+            raise ValueError("Out of bag estimation only available if bootstrap=True")
+        if self.max_samples is not None and not self.bootstrap:
+            raise ValueError("`max_samples` cannot be set if `bootstrap=False`")
 
     def predict(self, X: Any) -> Any:
         """Predict as scikit-learn's forest does; of a Dask collection lazily, chunk by chunk."""

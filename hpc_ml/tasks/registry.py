@@ -9,7 +9,10 @@ A task is a module with
     check(job, summary)                refuses with BadJob what the data already rule out
     run(client, source, settings, run) -> TaskResult
 
-and its heavy imports inside its functions.
+and its heavy imports inside its functions. It may also have
+
+    settle(job, runs_dir) -> Job       makes words absolute that mean something else later
+    inspect(source) -> DataSummary     where the data are not to be learned from
 """
 
 from collections.abc import Mapping
@@ -33,8 +36,11 @@ if TYPE_CHECKING:
 
 ENTRY_POINTS = "hpc_ml.tasks"
 _SHIPPED = {
+    "forest": "hpc_ml.tasks.forest",
     "gridsearch": "hpc_ml.tasks.gridsearch",
     "linear": "hpc_ml.tasks.linear",
+    "predict": "hpc_ml.tasks.predict",
+    "sgd": "hpc_ml.tasks.sgd",
 }
 
 
