@@ -1,11 +1,11 @@
 """What data hold, whatever may be learned from them: for people who look before they run."""
 
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.data.columns import TARGET_NAMES, as_plain_numbers, is_words
 from hpc_ml.data.formats import TABLES
+from hpc_ml.data.inspection import looked_at
 from hpc_ml.data.matrix import Matrix
 from hpc_ml.data.plan import PartitionPlan, find_form, plan_partitions, read_partition
 from hpc_ml.data.source import DataSource
@@ -15,9 +15,6 @@ from hpc_ml.spec.data import Data
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Of larger data the first part is looked at, unless all of them are asked for.
-WHOLE_BYTES = 2**30
-_FIRST_PART_BYTES = 128 * 2**20
 _MOST_VALUES = 1_000
 _MOST_COLUMNS = 1_000
 
@@ -59,12 +56,12 @@ def describe(spec: Data, *, whole: bool = False) -> Description:
     """
     plan = _plan(spec)
     profiles: dict[str, Profile] = {}
-    looked_at = 0
-    numbers = range(len(plan)) if whole else _first(plan)
+    rows_seen = 0
+    numbers = range(len(plan)) if whole else looked_at(plan)
     for number in numbers:
-        looked_at += _look(read_partition(plan, number), profiles)
+        rows_seen += _look(read_partition(plan, number), profiles)
     complete = len(numbers) == len(plan)
-    rows = looked_at if complete else plan.n_rows
+    rows = rows_seen if complete else plan.n_rows
     if complete and not rows:
         raise BadData("there are no rows", where=plan.where)
     names = list(profiles)
@@ -72,13 +69,13 @@ def describe(spec: Data, *, whole: bool = False) -> Description:
     if plan.kind == "matrix" and plan.n_columns > _MOST_COLUMNS:
         notes.append(f"the first {_MOST_COLUMNS:,} columns looked at")
     if not complete:
-        part = f"the first {looked_at:,} rows" if numbers else "the header only"
+        part = f"the first {rows_seen:,} rows" if numbers else "the header only"
         notes.append(f"larger than 1 GiB: {part} looked at; --all looks at all")
     return Description(
         plan=plan,
         rows=rows,
-        looked_at=looked_at,
-        columns=tuple(profile.finish(looked_at) for profile in profiles.values()),
+        looked_at=rows_seen,
+        columns=tuple(profile.finish(rows_seen) for profile in profiles.values()),
         target=spec.target or _guess_target(names, plan),
         notes=tuple(notes),
     )
@@ -93,13 +90,6 @@ def _plan(spec: Data) -> PartitionPlan:
         return plan_partitions(DataSource(spec, supervised=True))
     except BadData:
         return plan_partitions(source)
-
-
-def _first(plan: PartitionPlan) -> range:
-    if sum(plan.bytes_each) <= WHOLE_BYTES:
-        return range(len(plan))
-    sums = accumulate(plan.bytes_each)
-    return range(sum(1 for total in sums if total <= _FIRST_PART_BYTES))
 
 
 def _guess_target(names: list[str], plan: PartitionPlan) -> str | None:

@@ -21,6 +21,13 @@ from hpc_ml.spec.data import BUNDLED
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_KEYS_OF_FORMATS = {
+    "delimiter": ("csv",),
+    "encoding": ("csv", "jsonl"),
+    "types": ("csv", "jsonl"),
+    "dataset": ("hdf5", "zarr"),
+    "n_features": ("svmlight",),
+}
 # The keys of a job that decide what is read, and not what is made of it.
 _READING_KEYS = ("format", "delimiter", "encoding", "types", "dataset", "n_features", "target")
 
@@ -66,6 +73,7 @@ def plan_partitions(source: DataSource) -> PartitionPlan:
     Raises BadData for data that are not there, that cannot be read, or that have no rows.
     """
     name = find_form(source)
+    _check_keys(name, source)
     if name not in formats.TABLES:
         check_words(source)
     layout: Layout = formats.load_format(name).plan(source)
@@ -78,6 +86,19 @@ def plan_partitions(source: DataSource) -> PartitionPlan:
         where=source.where,
         data_digest=data_digest,
     )
+
+
+def _check_keys(form: str, source: DataSource) -> None:
+    """Raise BadData for a key that says how another format is read."""
+    spec = source.spec
+    for key, known in _KEYS_OF_FORMATS.items():
+        given = getattr(spec, key)
+        if form not in known and given != type(spec).model_fields[key].default:
+            raise BadData(
+                f"data.{key} belongs to {' and '.join(known)}, and this is {form}",
+                where=source.where,
+                hint=f"leave data.{key} out",
+            )
 
 
 def find_form(source: DataSource) -> str:

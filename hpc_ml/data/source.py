@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,10 @@ class DataSource:
 
     def __hash__(self) -> int:
         return hash(self.key)  # the job's words hold mappings, which have no hash
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The files are listed where they are read, not carried along.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def key(self) -> str:

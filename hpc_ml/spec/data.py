@@ -23,6 +23,7 @@ TypeWord = Literal["int", "float", "float32", "text", "bool", "date"]
 
 
 def _check_delimiter(value: str) -> str:
+    value = {"\\t": "\t", "tab": "\t"}.get(value, value)
     if len(value) != 1 or not value.isascii() or value in '"\r\n':
         raise ValueError(f"{value!r} is not a delimiter: give one character, such as ';' or '\\t'")
     return value

@@ -41,7 +41,7 @@ def test_the_help_names_every_command_with_what_it_does():
     output = CliRunner().invoke(cli, ["--help"]).stdout
     rows = [row for row in output.split("Commands:")[1].splitlines() if row[2:3].strip()]
     words = [row.split(maxsplit=1) for row in rows]
-    verbs = ["run", "submit", "resume", "status", "logs", "cancel", "results"]
+    verbs = ["run", "submit", "resume", "status", "logs", "cancel", "results", "data"]
     assert [word[0] for word in words] == verbs
     assert all(len(word) == 2 for word in words)
 

@@ -44,7 +44,7 @@ _ADVICE = f"say what it is by data.format ({', '.join(FORMATS)})"
 def find_format(location: Location, given: str | None) -> str:
     """Return the format's name: the one given, else by the ending of the file or of the files."""
     if given is not None:
-        if location.is_file and given == "zarr" and not location.name.endswith(".zip"):
+        if location.is_file and given == "zarr":
             raise BadData("a file cannot be read as zarr", where=str(location), hint=_ADVICE)
         return given
     if location.is_folder:

@@ -116,8 +116,8 @@ def _read_header(file: DataFile, source: DataSource) -> tuple[CsvText, list[str]
         delimiter = source.spec.delimiter or find_delimiter(head.decode("utf-8", "replace"))
         text = replace(text, delimiter=delimiter)
         end = find_header_end(text)
-        if not end and text.count_quotes() % 2:
-            raise csv_errors.open_quote(text)
+        if not end:
+            csv_errors.check_line_breaks(head, text)
         names = _parse_header(text, end)
     csv_errors.check_header(text, names)
     if not end:

@@ -42,6 +42,18 @@ def check_head(head: bytes, text: CsvText) -> None:
         )
 
 
+def check_line_breaks(head: bytes, text: CsvText) -> None:
+    """Raise BadData where the header has no end, since a quote is open or by the line breaks."""
+    if text.count_quotes() % 2:
+        raise open_quote(text)
+    if b"\r" in head:
+        raise BadData(
+            "its lines end by CR alone, as on old Macs",
+            where=str(text),
+            hint="rewrite it: tr '\\r' '\\n' < FILE > NEW",
+        )
+
+
 def check_header(text: CsvText, names: Sequence[str]) -> None:
     """Raise BadData for names that are missing, doubled or only numbers."""
     doubled = [name for name, count in Counter(names).items() if count > 1 and name]

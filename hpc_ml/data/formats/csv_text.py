@@ -124,7 +124,7 @@ def _count_to(content: BinaryIO, length: int) -> bool:
         if not block:
             break
         # Several times as fast as block.count.
-        quotes += np.count_nonzero(np.frombuffer(block, np.uint8) == _QUOTE)
+        quotes += int(np.count_nonzero(np.frombuffer(block, np.uint8) == _QUOTE))
         length -= len(block)
     return quotes % 2 == 1
 

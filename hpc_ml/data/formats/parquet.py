@@ -7,6 +7,7 @@ is large. A part is decoded as a stream, which is kept open for the part that fo
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.data.files import reading
@@ -147,7 +148,7 @@ def _read_span(layout: Layout, span: Span, columns: Sequence[str]) -> "pa.Table"
     file = layout.files[span.file]
     assert layout.schema is not None
     with reading(file, "Parquet"):
-        here = _names_in(file)
+        here = set(_metadata(file).schema.to_arrow_schema().names)
         stored = tuple(name for name in columns if name in here)
         batches = _take_rows(file, stored, span)
         rows = span.stop - span.start
@@ -156,20 +157,27 @@ def _read_span(layout: Layout, span: Span, columns: Sequence[str]) -> "pa.Table"
         return complete_columns(table, rows, constants, layout.schema, columns)
 
 
-@lru_cache(maxsize=64)
-def _names_in(file: DataFile) -> frozenset[str]:
-    parquet = _open(file, 0)
-    names = frozenset(parquet.schema_arrow.names)
+@lru_cache(maxsize=8)
+def _metadata(file: DataFile) -> Any:
+    from pyarrow import parquet as pq
+
+    parquet = pq.ParquetFile(_content(file))
     parquet.close(force=True)
-    return names
+    return parquet.metadata
 
 
 def _open(file: DataFile, buffer_bytes: int) -> "pq.ParquetFile":
-    import pyarrow as pa
     from pyarrow import parquet as pq
 
-    source: Any = file.checked_path() if file.is_local else pa.PythonFile(file.open(), "r")
-    return pq.ParquetFile(source, buffer_size=buffer_bytes, pre_buffer=False)
+    return pq.ParquetFile(
+        _content(file), metadata=_metadata(file), buffer_size=buffer_bytes, pre_buffer=False
+    )
+
+
+def _content(file: DataFile) -> Any:
+    import pyarrow as pa
+
+    return file.checked_path() if file.is_local else pa.PythonFile(file.open(), "r")
 
 
 @dataclass
@@ -210,7 +218,7 @@ def _take_rows(file: DataFile, names: tuple[str, ...], span: Span) -> "list[pa.R
     for _ in stream.take(span.start - stream.row):
         pass
     batches = list(stream.take(span.stop - span.start))
-    if stream.row in _group_starts(stream.parquet):
+    if stream.row in _group_starts(file):
         stream.close()
     else:
         while _left_open:
@@ -222,7 +230,7 @@ def _take_rows(file: DataFile, names: tuple[str, ...], span: Span) -> "list[pa.R
 def _start(file: DataFile, names: tuple[str, ...], span: Span) -> _Stream:
     """Open a stream at the row group in which a span begins."""
     parquet = _open(file, min(max(_BUFFERED_BYTES // len(names), 2**14), 2**20))
-    starts = _group_starts(parquet)
+    starts = _group_starts(file)
     first = max(number for number, start in enumerate(starts[:-1]) if start <= span.start)
     batches = parquet.iter_batches(
         batch_size=_BATCH_ROWS,
@@ -233,8 +241,8 @@ def _start(file: DataFile, names: tuple[str, ...], span: Span) -> _Stream:
     return _Stream(parquet, batches, starts[first])
 
 
-def _group_starts(parquet: "pq.ParquetFile") -> list[int]:
-    starts = [0]
-    for group in range(parquet.metadata.num_row_groups):
-        starts.append(starts[-1] + parquet.metadata.row_group(group).num_rows)
-    return starts
+def _group_starts(file: DataFile) -> list[int]:
+    """Return the row that each row group begins with, and the end of the last."""
+    metadata = _metadata(file)
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    return [0, *accumulate(group.num_rows for group in groups)]
