@@ -65,6 +65,8 @@ class PoissonRegressor(DistributedLinearModel, linear_model.PoissonRegressor):
                 raise ValueError(
                     "Some value(s) of y are out of the valid range of the loss 'HalfPoissonLoss'."
                 )
+            if targets.mean == 0:
+                raise ValueError("all values of y are 0: there is nothing to learn")
             objective = Objective("poisson", self.fit_intercept)
             minimum = minimise(
                 MeanLoss(collective, objective, targets.weight_sum, float(self.alpha)),
@@ -92,8 +94,7 @@ class PoissonRegressor(DistributedLinearModel, linear_model.PoissonRegressor):
             return np.concatenate(parts).astype(np.float64)
         start = np.zeros(n_features + self.fit_intercept)
         if self.fit_intercept:
-            with np.errstate(divide="ignore"):
-                start[-1] = np.log(targets.mean)
+            start[-1] = np.log(targets.mean)
         return start
 
     def _set_coefficients(self, x: Any) -> None:

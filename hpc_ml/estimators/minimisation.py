@@ -84,6 +84,11 @@ def minimise(
         Iterations, earlier calls included.
     checkpoint : Checkpoint
         Keeps the trail under `name` and hears of progress.
+
+    Raises
+    ------
+    ValueError
+        Where the function is not finite at the start.
     """
     trail = Trail.read(checkpoint.kept_state(name), start)
     while True:
@@ -175,6 +180,8 @@ class _Walk:
         known = self._trail.find(self._position, x)
         if known is None:
             known = self._evaluate(x)
+            if not self._trail.losses:
+                _check_finite(*known)
             self._trail.put(self._position, x, *known)
             self._checkpoint.keep_state(self._name, self._trail.freeze())
         self._position += 1
@@ -189,6 +196,15 @@ class _Walk:
         if self._trail.full and at_its_end and done < self._max_iter:
             self.paused = True
             raise StopIteration
+
+
+def _check_finite(loss: float, gradient: Any) -> None:
+    """Raise ValueError where a search cannot begin; later it may look where the loss overflows."""
+    if not (np.isfinite(loss) and np.isfinite(gradient).all()):
+        raise ValueError(
+            "the loss or its gradient is not finite at the start: the values are too large, scale "
+            "the columns"
+        )
 
 
 def _digest(x: Any) -> bytes:

@@ -82,15 +82,10 @@ def check(job: "Job[Settings]", summary: "DataSummary") -> None:
     """Raise BadJob for what parameters, scorers and target already rule out."""
     from hpc_ml.tasks.scoring import check_scoring_words
 
-    settings, kind = job.settings, summary.target_kind
+    settings = job.settings
     build_model(settings, job.seed)
     classifies = settings.estimator in _CLASSIFIERS
-    if classifies and kind == "continuous":
-        raise BadJob(
-            f"{settings.estimator} predicts classes, and the target is continuous",
-            hint="use --estimator LinearRegression",
-        )
-    if not classifies and kind == "text":
+    if not classifies and summary.target_kind == "text":
         raise BadJob(
             f"{settings.estimator} predicts numbers, and the target is text",
             hint="use --estimator LogisticRegression",

@@ -167,6 +167,8 @@ def test_poisson(client) -> None:
         assert ours.score(X, y) == pytest.approx(theirs.score(X, y), abs=1e-6)
     with pytest.raises(ValueError, match="out of the valid range"):
         ours.fit(X, y - 1)
+    with pytest.raises(ValueError, match="all values of y are 0"):
+        ours.fit(X, 0 * y)
 
 
 @pytest.mark.parametrize("kind", ["dense", "sparse"])
@@ -350,6 +352,11 @@ def test_what_is_refused(client, settings, y, message) -> None:
     for rows in ((X, np.repeat(y, 2)), (cut(X, np.repeat(y, 2), n_partitions=2),)):
         with pytest.raises(ValueError, match=message):
             estimators.LogisticRegression(**settings).fit(*rows)
+
+
+def test_values_whose_sum_overflows_are_refused(client) -> None:
+    with pytest.raises(ValueError, match="scale the columns"):
+        estimators.LogisticRegression().fit(np.full((100, 1), 1e307), np.arange(100) == 0)
 
 
 @pytest.mark.parametrize("name", CLASSES)
