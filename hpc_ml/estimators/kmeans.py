@@ -1,7 +1,8 @@
 """K-means with scikit-learn's interface and results, over partitions on Dask's workers."""
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -136,6 +137,10 @@ DataFrame, Partitions or Collective
         fit_together([self], X, sample_weight)
         return self
 
+    def validate_parameters(self) -> None:
+        """Raise ValueError for parameters that do not go, before there are rows."""
+        self._validate_params()
+
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """Find the centres and return the cluster of each row."""
         self.fit(X, sample_weight=sample_weight)
@@ -168,13 +173,17 @@ DataFrame, Partitions or Collective
             init="k-means++" if isinstance(self.init, str) and "||" in self.init else self.init,
             random_state=self.random_state,
         )  # fmt: skip
+        self._teach(model)
+        return model
+
+    def _teach(self, model: Any) -> None:
+        """Give scikit-learn's own model what this one has learned."""
         for name in ("cluster_centers_", "inertia_", "n_iter_", "n_features_in_"):
             setattr(model, name, getattr(self, name))
         if hasattr(self, "feature_names_in_"):
             model.feature_names_in_ = self.feature_names_in_
         model._n_features_out = self.n_clusters
         model._n_threads = 1
-        return model
 
     @property
     def _n_features_out(self) -> int:
@@ -199,19 +208,10 @@ def fit_together(models: Sequence[KMeans], X: Any, sample_weight: Any = None) ->
     Each finds what it would find alone. Parameters and errors are those of `KMeans.fit`.
     """
     for model in models:
-        model._validate_params()
-    if is_partitioned(X):
-        with opened(X, sample_weight=sample_weight) as collective:
-            for model, found in zip(models, cluster(collective, models), strict=True):
-                _learn(model, found, collective.n_features)
-                if is_dask(X):
-                    model.labels_ = model.predict(X)
-        return
-    rows, weight = _check_rows(models, X, sample_weight)
-    with opened(rows, sample_weight=weight) as collective:
+        model.validate_parameters()
+    with rows_of(models, X, sample_weight) as collective:
         for model, found in zip(models, cluster(collective, models), strict=True):
-            _learn(model, found, collective.n_features)
-            model.labels_ = np.concatenate(labels_of(model, collective)).astype(np.int32)
+            learn(model, found, X, collective)
 
 
 def labels_of(
@@ -232,20 +232,37 @@ def labels_of(
     return collective.map(label, model._labelling, numbers)
 
 
-def _check_rows(models: Sequence[KMeans], X: Any, sample_weight: Any) -> tuple[Any, Any]:
-    """Return checked rows and weights of this process, and tell the models their columns."""
-    for model in models:
-        rows = validate_data(
-            model, X, accept_sparse="csr", dtype=[np.float64, np.float32], order="C",
-            accept_large_sparse=False,
-        )  # fmt: skip
-    if sample_weight is None:
-        return rows, None
-    return rows, _check_sample_weight(sample_weight, rows, dtype=rows.dtype)
+@contextmanager
+def rows_of(models: Sequence[KMeans], X: Any, sample_weight: Any) -> Iterator[AnyCollective]:
+    """Let the block take steps over X, checked where it lies in this process."""
+    if is_partitioned(X):
+        for model in models:
+            _note_names(model, X)
+    else:
+        for model in models:
+            rows = validate_data(
+                model, X, accept_sparse="csr", dtype=[np.float64, np.float32], order="C",
+                accept_large_sparse=False,
+            )  # fmt: skip
+        X = rows
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, rows, dtype=rows.dtype)
+    with opened(X, sample_weight=sample_weight) as collective:
+        yield collective
 
 
-def _learn(model: KMeans, found: Clustering, n_features: int) -> None:
-    model.n_features_in_ = n_features
+def _note_names(model: KMeans, X: Any) -> None:
+    """Remember the columns of a frame of Dask's, as `validate_data` does of others."""
+    names = list(getattr(X, "columns", ()))
+    if names and all(isinstance(name, str) for name in names):
+        model.feature_names_in_ = np.array(names, dtype=object)
+    elif hasattr(model, "feature_names_in_"):
+        del model.feature_names_in_
+
+
+def learn(model: KMeans, found: Clustering, X: Any, collective: AnyCollective) -> None:
+    """Set what a model has learned of X, by what was found in the collective of it."""
+    model.n_features_in_ = collective.n_features
     model._labelling = found.question
     model.cluster_centers_ = found.centres
     model.inertia_ = found.inertia
@@ -253,6 +270,10 @@ def _learn(model: KMeans, found: Clustering, n_features: int) -> None:
     model.inertia_curve_ = np.array(found.descent.inertias)
     model.shift_curve_ = np.array(found.descent.shifts)
     model.cluster_sizes_ = found.counts.astype(np.int64)
+    if is_dask(X):
+        model.labels_ = model.predict(X)
+    elif not is_partitioned(X):
+        model.labels_ = np.concatenate(labels_of(model, collective)).astype(np.int32)
     distinct = np.count_nonzero(found.counts)
     if distinct < model.n_clusters:
         warnings.warn(

@@ -61,10 +61,8 @@ def cluster(collective: Any, models: Sequence[Any]) -> list[Clustering]:
         When there are fewer rows than clusters, given centres have another shape, or the rows
         hold what distances cannot be taken of.
     """
-    n_rows = sum(collective.rows)
     for model in models:
-        if n_rows < model.n_clusters:
-            raise ValueError(f"n_samples={n_rows} should be >= n_clusters={model.n_clusters}.")
+        check_rows(collective, model.n_clusters)
     standing = _resume(collective, models) or _begin(collective, models)
     descents = [descent for starts in standing.descents for descent in starts]
     descend(
@@ -76,6 +74,22 @@ def cluster(collective: Any, models: Sequence[Any]) -> list[Clustering]:
         _choose_best(collective, standing, starts, [next(found) for _ in starts])
         for starts in standing.descents
     ]
+
+
+def settle(collective: Any, centres: np.ndarray, offset: np.ndarray | None) -> Clustering:
+    """Return the clustering by centres that are found already, in one pass."""
+    own = centres if offset is None else centres - offset
+    descent = Descent(own, tol=0.0, max_iter=0, end="max_iter")
+    (found,) = finish(collective, [descent], offset)
+    question = ask(collective, [descent], offset)
+    return Clustering(centres, descent, found.inertia, found.counts, question)
+
+
+def check_rows(collective: Any, n_clusters: int) -> None:
+    """Raise ValueError where there are fewer rows than clusters."""
+    n_rows = sum(collective.rows)
+    if n_rows < n_clusters:
+        raise ValueError(f"n_samples={n_rows} should be >= n_clusters={n_clusters}.")
 
 
 def _begin(collective: Any, models: Sequence[Any]) -> Standing:

@@ -11,8 +11,9 @@ from sklearn.utils.estimator_checks import check_estimator
 from threadpoolctl import threadpool_limits
 
 from hpc_ml.errors import Stopped
-from hpc_ml.estimators import KMeans, lloyd_rows, surroundings
+from hpc_ml.estimators import KMeans, MiniBatchKMeans, lloyd_rows, surroundings
 from hpc_ml.estimators.here import HereCollective
+from hpc_ml.estimators.incremental_order import TrainingOrder, draw_seed, partial_fit_calls
 from hpc_ml.estimators.kmeans import fit_together, labels_of
 from hpc_ml.estimators.kmeans_survey import SamplePlan, take_survey
 from hpc_ml.estimators.surroundings import NoCheckpoint
@@ -53,14 +54,20 @@ def assert_same(ours: tuple[KMeans, np.ndarray], theirs: local.KMeans, rtol: flo
     np.testing.assert_allclose(model.inertia_, theirs.inertia_, rtol)
 
 
-def test_estimator_checks() -> None:
+@pytest.mark.parametrize(
+    "model",
+    [
+        KMeans(n_clusters=2, n_init=2, max_iter=5),
+        MiniBatchKMeans(n_clusters=2, batch_size=10),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_estimator_checks(model: KMeans) -> None:
     weights = {
-        f"check_sample_weight_equivalence_on_{kind}_data": "as scikit-learn's KMeans"
+        f"check_sample_weight_equivalence_on_{kind}_data": "as scikit-learn's own"
         for kind in ("dense", "sparse")
     }
-    check_estimator(
-        KMeans(n_clusters=2, n_init=2, max_iter=5), expected_failed_checks=weights, on_skip=None
-    )
+    check_estimator(model, expected_failed_checks=weights, on_skip=None)
 
 
 @pytest.mark.parametrize("tol", [0, 1e-4, 0.1])
@@ -289,3 +296,27 @@ def test_what_does_not_go_is_said(rows: Any, parameters: dict[str, Any], message
 def test_several_starts_from_given_centres_are_one() -> None:
     with pytest.warns(RuntimeWarning, match="performing only one init"):
         KMeans(7, init=START, n_init=4).fit(X)
+
+
+def test_small_batches_are_those_of_partial_fit() -> None:
+    partitions = GivenPartitions(X, (500, 500, 1300))
+    with HereCollective(partitions) as collective:
+        ours = MiniBatchKMeans(7, init=START, batch_size=100, max_iter=2, random_state=0)
+        ours.fit(collective)
+        labels = np.concatenate(labels_of(ours, collective))
+    seed = int(np.random.RandomState(0).randint(np.iinfo(np.int32).max))
+    theirs = local.MiniBatchKMeans(7, init=START, n_init=1, batch_size=100, random_state=seed)
+    order = TrainingOrder(draw_seed(seed), batch_size=100)
+    for rows, _, _ in partial_fit_calls(partitions, order, epochs=2):
+        theirs.partial_fit(rows)
+    np.testing.assert_array_equal(ours.cluster_centers_, theirs.cluster_centers_)
+    np.testing.assert_array_equal(labels, theirs.predict(X))
+    np.testing.assert_allclose(ours.inertia_, -theirs.score(X))
+    assert (ours.n_iter_, ours.n_steps_) == (2, theirs.n_steps_)
+
+
+def test_small_batches_come_near_to_all_rows() -> None:
+    exact = KMeans(7, init=START).fit(X)
+    assert MiniBatchKMeans(7, init=START, random_state=0).fit(X).inertia_ < 1.1 * exact.inertia_
+    with pytest.raises(ValueError, match="batch_size=5 should be >= n_clusters=7"):
+        MiniBatchKMeans(7, batch_size=5).fit(X)
