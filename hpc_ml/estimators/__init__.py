@@ -21,6 +21,7 @@ _MODULES = {
     "Lasso": "linear_regression",
     "LinearRegression": "linear_regression",
     "LogisticRegression": "linear_logistic",
+    "MiniBatchKMeans": "kmeans_minibatch",
     "PoissonRegressor": "linear_poisson",
     "RandomForestClassifier": "forest",
     "RandomForestRegressor": "forest",
