@@ -12,8 +12,9 @@ from hpc_ml.cli.groups import NamedGroup
 from hpc_ml.cli.options import debug_option, flag_layer, json_option, key_options, set_option
 from hpc_ml.errors import BadJob
 from hpc_ml.spec.complaints import validate
-from hpc_ml.spec.data import Data, is_name
+from hpc_ml.spec.data import Data
 from hpc_ml.spec.keys import KeyPath, common_keys
+from hpc_ml.spec.reading import read_source
 from hpc_ml.spec.sources import assignment_layer
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _spec(path: str, assignments: tuple[str, ...], words: dict[str, Any]) -> Dat
         places = [layer.places.get(("data", *key)) for layer in layers]
         return next((place for place in reversed(places) if place), None)
 
-    return validate(Data, {"name" if is_name(path) else "path": path, **given}, place_of)
+    return validate(Data, read_source(path) | given, place_of)
 
 
 def _as_json(found: "Description") -> dict[str, Any]:

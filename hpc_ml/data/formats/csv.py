@@ -47,7 +47,7 @@ class Reading:
 def plan(source: DataSource) -> Layout:
     """Return the partitions, from the headers and the first part of the files."""
     texts, names = _read_headers(source)
-    plain_bytes = [_count_bytes(text) for text in texts]
+    plain_bytes = [text.count_bytes() for text in texts]
     reader = CsvReader(names, arrow_types(source.spec.types))
     survey = Survey(reader, texts, plain_bytes, source)
     extents = text_extents(texts, plain_bytes, survey.density(wanted_names(names, source.spec)))
@@ -130,11 +130,6 @@ def _parse_header(text: CsvText, end: int) -> list[str]:
         words = content.read().decode("utf-8-sig")
     records = csv.reader(io.StringIO(words, newline=""), delimiter=text.delimiter)
     return next((fields for fields in records if fields), [])
-
-
-def _count_bytes(text: CsvText) -> int:
-    with csv_errors.explained(text):
-        return text.count_bytes()
 
 
 def _notes(source: DataSource, texts: Sequence[CsvText], extents: Sequence[Extent]) -> list[str]:

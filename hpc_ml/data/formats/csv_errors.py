@@ -138,12 +138,7 @@ def _explain(text: CsvText, words: str, names: Sequence[str]) -> BadData:
     if "straddling" in words:
         return open_quote(text)
     if text.packed and not words.startswith("CSV"):
-        test = {"gzip": "gzip -t", "zstd": "zstd -t"}[text.packed]
-        return BadData(
-            f"the {text.packed} file is cut off or damaged",
-            where=str(text),
-            hint=f"copy it again and test it by {test}",
-        )
+        return text.damaged()
     return BadData(f"cannot be read as CSV: {' '.join(words.split())[:200]}", where=str(text))
 
 

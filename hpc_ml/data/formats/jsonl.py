@@ -43,7 +43,7 @@ def plan(source: DataSource) -> Layout:
     for file in find_files(source, ENDINGS):
         with reading(file, "JSON lines"):
             texts.append(Text(file=file, packed=packing(file), encoding=source.spec.encoding))
-    plain_bytes = [_count_bytes(text) for text in texts]
+    plain_bytes = [text.count_bytes() for text in texts]
     given = arrow_types(source.spec.types)
     survey = Survey(JsonReader(given), texts, plain_bytes, source)
     extents = text_extents(
@@ -134,12 +134,9 @@ def read_text(
             if "Empty JSON file" not in str(error):
                 raise
             return schema.empty_table()
+        # Arrow does not look whether words are UTF-8.
+        table.validate(full=True)
     return table.select(schema.names) if only_these else table
-
-
-def _count_bytes(text: Text) -> int:
-    with reading(text, "JSON lines"):
-        return text.count_bytes()
 
 
 @contextmanager
@@ -176,11 +173,12 @@ def _find_broken(text: Text, schema: "pa.Schema", words: str) -> BadData:
                         hint="correct it, or say what the column holds by data.types: "
                         f"{{{name}: float}}",
                     )
-    except BROKEN:
+    except UnicodeError:
         return BadData(
-            "the file is cut off or damaged, or is not in the encoding that data.encoding says",
-            where=str(text),
+            f"it is not in the encoding {text.encoding}", where=str(text), hint="say data.encoding"
         )
+    except BROKEN:
+        return text.damaged()
     return BadData(f"cannot be read as JSON lines: {words}", where=str(text), hint=_ADVICE)
 
 

@@ -101,7 +101,8 @@ def _plain(array: Any, start: int, stop: int) -> Any:
     # h5py gives bytes unless it is asked for str.
     words = array.dtype.kind in _WORDS
     rows = array.asstr()[start:stop] if words and hasattr(array, "asstr") else array[start:stop]
-    return np.asarray(rows).astype(str) if words else np.asarray(rows)
+    # Zarr gives words as StringDType, which is turned into numpy's str by way of objects only.
+    return np.asarray(rows).astype(object).astype(str) if words else np.asarray(rows)
 
 
 def _choose(root: Any, where: str, source: DataSource) -> Chosen:
@@ -151,7 +152,7 @@ def _unclear(root: Any, where: str, problem: str) -> BadData:
 
 
 def _walk(node: Any, prefix: str) -> Iterator[str]:
-    for name in node:
+    for name in sorted(node):
         child = node[name]
         path = f"{prefix}{name}"
         if _is_array(child):

@@ -11,6 +11,7 @@ from hpc_ml.data.formats.lines import buffered, limited
 from hpc_ml.data.formats.packed import guess_plain_bytes, open_plain
 from hpc_ml.data.location import DataFile
 from hpc_ml.data.pieces import Extent, Piece
+from hpc_ml.errors import BadData
 
 _BLOCK_BYTES = 2**20
 _LARGE_PACKED_BYTES = 256 * 2**20
@@ -75,11 +76,25 @@ class Text:
         return 1 + sum(block.count(b"\n") for block in self.part(0, self.start).blocks())
 
     def count_bytes(self) -> int:
-        """Return how many bytes it has once it is unpacked; about so many where it is packed."""
-        size = self.file.size_bytes
-        if self.packed is not None:
-            size = guess_plain_bytes(self.file, self.packed)
-        return max(1, size - self.start)
+        """Return how many bytes it has once it is unpacked; about so many where it is packed.
+
+        Raises BadData where it cannot be unpacked.
+        """
+        if self.packed is None:
+            return max(1, self.file.size_bytes - self.start)
+        try:
+            return max(1, guess_plain_bytes(self.file, self.packed) - self.start)
+        except BROKEN:
+            raise self.damaged() from None
+
+    def damaged(self) -> BadData:
+        """Return the error for a compressed file that cannot be unpacked."""
+        test = {"gzip": "gzip -t", "zstd": "zstd -t"}[self.packed or "gzip"]
+        return BadData(
+            f"the {self.packed} file is cut off or damaged",
+            where=str(self),
+            hint=f"copy it again and test it by {test}",
+        )
 
 
 class _Recoded(io.RawIOBase):
