@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from hpc_ml.data import files as files_module
+from hpc_ml.data import pieces as pieces_module
 from hpc_ml.data.pieces import Extent, Span, cut, partition_bytes
 from hpc_ml.data.plan import place_row, plan_partitions, read_partition, read_whole
 from hpc_ml.errors import BadData
@@ -41,11 +42,13 @@ def test_what_cannot_be_divided_is_one_piece_however_large():
 
 
 @pytest.fixture
-def parquet(tmp_path):
+def parquet(tmp_path, monkeypatch):
+    """A file of three row groups; 50 kB are taken for a partition."""
+    monkeypatch.setattr(pieces_module, "_SMALLEST_BYTES", 50_000)
     path = tmp_path / "t.parquet"
-    rows = np.arange(400_000)
+    rows = np.arange(20_000)
     frame = pd.DataFrame({"a": rows / 7, "b": rows.astype("f4"), "label": rows % 2})
-    frame.to_parquet(path, row_group_size=150_000)
+    frame.to_parquet(path, row_group_size=7_500)
     return path
 
 
@@ -55,6 +58,7 @@ def test_the_plan_travels_and_is_the_same_in_every_process(parquet):
     assert pickle.loads(pickle.dumps(plan)) == plan
     code = (
         "import sys; from hpc_ml.data import DataSource; from hpc_ml.spec.data import Data;"
+        "from hpc_ml.data import pieces; pieces._SMALLEST_BYTES = 50_000;"
         "from hpc_ml.data.plan import plan_partitions;"
         "print(plan_partitions(DataSource(Data(path=sys.argv[1]))).key)"
     )
@@ -93,7 +97,7 @@ def test_a_file_that_changes_after_it_was_planned_is_refused(parquet):
 
 def test_memory_and_rows_are_known_before_reading(parquet):
     plan = plan_of(parquet)
-    assert sum(plan.rows) == plan.n_rows == 400_000
+    assert sum(plan.rows) == plan.n_rows == 20_000
     for number, planned in enumerate(plan.bytes_each):
         assert read_partition(plan, number).nbytes == pytest.approx(planned, rel=0.1)
 
