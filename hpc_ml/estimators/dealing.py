@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import cloudpickle
 
-from hpc_ml.estimators.collective import Collective, WorkerPlace, _value
+from hpc_ml.estimators.collective import Collective, WorkerPlace
+from hpc_ml.estimators.dispatch import value_of
 from hpc_ml.estimators.here import HereCollective
 from hpc_ml.estimators.inputs import AnyCollective
 
@@ -56,19 +57,20 @@ def _deal_here(collective: HereCollective, step: Callable[[Any, Any], Any], deal
 
 def _deal_out(collective: Collective, step: Callable[[Any, Any], Any], dealer: Dealer) -> None:
     packed = cloudpickle.dumps(step)
+    dispatch = collective.dispatch
     pending: dict[int, tuple[Any, WorkerPlace, Order]] = {}
     while True:
         places = collective.workers
         busy = {member for member, _, _ in pending.values()}
-        for member, place in zip(list(collective._crew.members), places, strict=True):
+        for member, place in zip(list(dispatch.members), places, strict=True):
             order = None if member in busy else dealer.next_order(place)
             if order is not None:
-                call = collective._call(member, "each", packed, order.state, order.numbers)
+                call = dispatch.call(member, "each", packed, order.state, order.numbers)
                 pending[call] = (member, place, order)
         if not pending:
             return
         collective.checkpoint.check()
-        heard = collective._crew.hear()
+        heard = dispatch.hear()
         if heard is None:
             continue
         if heard.message is None:
@@ -79,4 +81,4 @@ def _deal_out(collective: Collective, step: Callable[[Any, Any], Any], dealer: D
                 dealer.lose(place, order)
         elif heard.message.call in pending:
             _, place, order = pending.pop(heard.message.call)
-            dealer.take(place, order, _value(heard.message))
+            dealer.take(place, order, value_of(heard.message))

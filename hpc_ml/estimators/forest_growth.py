@@ -9,8 +9,9 @@ import joblib
 import sklearn
 
 from hpc_ml.errors import TaskFailed, WorkersLost
-from hpc_ml.estimators.collective import MOST_DEATHS, WorkerPlace
+from hpc_ml.estimators.collective import WorkerPlace
 from hpc_ml.estimators.dealing import Order, deal
+from hpc_ml.estimators.dispatch import MOST_DEATHS
 from hpc_ml.estimators.engine import MORE_MEMORY
 from hpc_ml.estimators.forest_kept import KeptTrees
 from hpc_ml.estimators.forest_plan import TreeQueue

@@ -225,7 +225,7 @@ def test_a_worker_that_comes_later_takes_its_share() -> None:
 
 def test_strangers_are_not_served(client: Client) -> None:
     with Collective(Ranges((1, 1))) as collective:
-        listener = collective._crew._listener
+        listener = collective.dispatch._crew._listener
         with socket.create_connection(listener.address, timeout=10) as stranger:
             stranger.sendall(b"\0" * 32)
             stranger.settimeout(10)
@@ -246,7 +246,7 @@ def test_links_are_as_safe_as_dask_is() -> None:
         Client(cluster) as client,
         Collective(Ranges((1, 1)), client) as collective,
     ):
-        listener = collective._crew._listener
+        listener = collective.dispatch._crew._listener
         with socket.create_connection(listener.address, timeout=10) as plain:
             plain.sendall(listener.secret)  # the secret alone is not enough
             with suppress(ConnectionResetError):
