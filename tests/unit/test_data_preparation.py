@@ -174,7 +174,8 @@ BAD = {
     "an unknown date": ({"dates": {"when": ["hour"]}}, "data.dates names 'when'"),
     "numbers as dates": ({"dates": {"age": ["hour"]}}, "column 'age', which holds double, not"),
     "words as dates": (
-        {"drop": ["seen"], "dates": {"city": ["hour"]}}, "column 'city' holds 'Rome', which is no date",
+        {"drop": ["seen"], "dates": {"city": ["hour"]}},
+        "column 'city' holds 'Rome', which is no date; write dates",
     ),
     "dates as they are": ({}, "column 'seen' holds dates or times"),
     "a mean of words": (
