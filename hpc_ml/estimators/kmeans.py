@@ -1,7 +1,7 @@
 """K-means with scikit-learn's interface and results, over partitions on Dask's workers."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -20,8 +20,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from hpc_ml.estimators.inputs import AnyCollective, is_dask, is_partitioned, opened
 from hpc_ml.estimators.kmeans_fit import Clustering, cluster
+from hpc_ml.estimators.kmeans_labels import labels_of
 from hpc_ml.estimators.kmeans_lazy import map_rows
-from hpc_ml.estimators.lloyd_steps import label
 
 
 class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
@@ -212,24 +212,6 @@ def fit_together(models: Sequence[KMeans], X: Any, sample_weight: Any = None) ->
     with rows_of(models, X, sample_weight) as collective:
         for model, found in zip(models, cluster(collective, models), strict=True):
             learn(model, found, X, collective)
-
-
-def labels_of(
-    model: KMeans, collective: AnyCollective, numbers: Iterable[int] | None = None
-) -> list[np.ndarray]:
-    """Return the labels of each partition that the model was fitted to, in as few bytes as go.
-
-    Parameters
-    ----------
-    model : KMeans
-        Fitted to this collective.
-    collective : Collective
-        Still open: partitions that know their labels need no pass.
-    numbers : iterable of int, optional
-        Which partitions; default all.
-    """
-    check_is_fitted(model)
-    return collective.map(label, model._labelling, numbers)
 
 
 @contextmanager

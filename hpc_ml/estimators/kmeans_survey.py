@@ -114,13 +114,13 @@ def take_survey(collective: Any, plans: tuple[SamplePlan, ...]) -> Survey:
 
 
 def _check_values(plain: Moments, dtype: Any) -> None:
-    largest = plain.scatter(None)
-    if np.isnan(largest):
+    if not np.isfinite(plain.mean).all():
         raise ValueError("Input X contains NaN or infinity.")
-    if largest > float(np.finfo(dtype).max) / 8:
+    with np.errstate(over="ignore"):
+        largest = plain.scatter(None)
+    if not largest <= float(np.finfo(dtype).max) / 8:  # NaN is not, either
         raise ValueError(
-            f"Input X contains infinity or values too large for their squares in {dtype}: "
-            "scale the columns"
+            f"Input X has values that are too large for their squares in {dtype}: scale the columns"
         )
 
 
@@ -186,6 +186,17 @@ def draw_sample(block: Block, plan: SamplePlan) -> Sample:
         chosen = np.flatnonzero(generator_of(block, plan.seed).random(n_rows) < plan.share)
     weight = np.ones(len(chosen)) if block.weight is None else block.weight[chosen]
     return Sample(block.X[chosen], np.asarray(weight, np.float64))
+
+
+def take_sample(collective: Any, n_rows: int, seed: int) -> Sample:
+    """Return about `n_rows` of all rows, or all where they are no more."""
+    plan = SamplePlan(n_rows / max(1, sum(collective.rows)), seed)
+    return _join_samples(collective.map(sample_partition, plan))
+
+
+def sample_partition(block: Block, plan: SamplePlan, memory: dict[str, Any]) -> Sample:
+    """Return a sample of a partition."""
+    return draw_sample(block, plan)
 
 
 def generator_of(block: Block, *seeds: int) -> np.random.Generator:

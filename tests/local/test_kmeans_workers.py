@@ -13,7 +13,7 @@ from sklearn import cluster as local
 from hpc_ml.estimators import KMeans, MiniBatchKMeans
 from hpc_ml.estimators.here import HereCollective
 from hpc_ml.estimators.inputs import opened
-from hpc_ml.estimators.kmeans import labels_of
+from hpc_ml.estimators.kmeans_labels import labels_of
 from tests.kmeans_rows import GivenPartitions, as_sparse, blobs
 
 X = blobs()

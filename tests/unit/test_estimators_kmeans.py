@@ -14,7 +14,8 @@ from hpc_ml.errors import Stopped
 from hpc_ml.estimators import KMeans, MiniBatchKMeans, lloyd_rows, surroundings
 from hpc_ml.estimators.here import HereCollective
 from hpc_ml.estimators.incremental_order import TrainingOrder, draw_seed, partial_fit_calls
-from hpc_ml.estimators.kmeans import fit_together, labels_of
+from hpc_ml.estimators.kmeans import fit_together
+from hpc_ml.estimators.kmeans_labels import labels_of
 from hpc_ml.estimators.kmeans_survey import SamplePlan, take_survey
 from hpc_ml.estimators.surroundings import NoCheckpoint
 from tests.kmeans_rows import GivenPartitions, as_sparse, blobs
