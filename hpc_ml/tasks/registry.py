@@ -38,6 +38,7 @@ ENTRY_POINTS = "hpc_ml.tasks"
 _SHIPPED = {
     "forest": "hpc_ml.tasks.forest",
     "gridsearch": "hpc_ml.tasks.gridsearch",
+    "kmeans": "hpc_ml.tasks.kmeans",
     "linear": "hpc_ml.tasks.linear",
     "predict": "hpc_ml.tasks.predict",
     "sgd": "hpc_ml.tasks.sgd",
