@@ -2,6 +2,7 @@
 
 import io
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -40,12 +41,20 @@ def good_file(form):
         np.save(file, frame[["n", "label"]].to_numpy())
     elif form == "npz":
         np.savez(file, X=frame[["n"]], y=frame["label"])
+    elif form == "jsonl":
+        frame.to_json(file, orient="records", lines=True)
+    elif form == "arrow":
+        frame.to_feather(file, compression="uncompressed")
+    elif form == "hdf5":
+        with h5py.File(file, "w") as store:
+            store["X"], store["y"] = frame[["n"]], frame["label"]
     else:
         file.write(b"".join(b"%d 1:%d 3:2.5 # note\n" % (row % 2, row) for row in range(12)))
     return file.getvalue()
 
 
-GOOD = {form: good_file(form) for form in ("csv", "parquet", "npy", "npz", "svmlight")}
+FORMS = ("csv", "parquet", "npy", "npz", "svmlight", "jsonl", "arrow", "hdf5")
+GOOD = {form: good_file(form) for form in FORMS}
 
 
 @st.composite
@@ -77,7 +86,7 @@ def test_any_bytes_as_csv(tmp_path, content):
     read_or_refuse(tmp_path / "t.csv", content)
 
 
-@pytest.mark.parametrize("form", ["parquet", "npy", "npz", "svmlight"])
+@pytest.mark.parametrize("form", FORMS[1:])
 def test_any_bytes_as(tmp_path, form):
     @fuzzed
     @given(content=contents(form))

@@ -103,6 +103,8 @@ def _read_span(layout: Layout, span: Span, columns: Sequence[str]) -> "pa.Table"
         if stored:
             batches = _batches(file, stored, numbers, mapped=layout.reading.mapped[span.file])
             table = _copied(_overlap(batch, starts[number], span) for number, batch in batches)
+            # A damaged file may hold offsets that lead elsewhere.
+            table.validate(full=True)
         rows = span.stop - span.start
         return complete_columns(table, rows, {}, layout.schema, columns)
 
@@ -175,11 +177,18 @@ def _batches(
         reader = _reader(content, indices)
         if hasattr(reader, "get_batch"):
             for number in range(reader.num_record_batches) if numbers is None else numbers:
-                yield number, reader.get_batch(number).select(list(names))
+                yield number, _picked(reader.get_batch(number), names)
             return
         for number, batch in enumerate(reader):
             if numbers is None or number in numbers:
-                yield number, batch.select(list(names))
+                yield number, _picked(batch, names)
+
+
+def _picked(batch: "pa.RecordBatch", names: Sequence[str]) -> "pa.RecordBatch":
+    """Return these columns, of which a damaged file may hold fewer rows than it says."""
+    picked = batch.select(list(names))
+    picked.validate()
+    return picked
 
 
 def _open(file: DataFile) -> Any:
