@@ -42,11 +42,14 @@ class BoosterModel(BaseEstimator):
     def predict(self, X: Any) -> Any:
         """Return the label, or the number, of each row."""
         values = self._values(X)
-        if self.classes is None:
-            return values
-        if values.ndim == 2:
-            return self.classes_[values.argmax(axis=1)]
-        return self.classes_[(values > 0.5).astype(np.intp)]
+        return values if self.classes is None else self.labels_of(values)
+
+    def labels_of(self, probabilities: Any) -> Any:
+        """Return the label of each row, which `predict` gives, from its probabilities."""
+        if probabilities.ndim == 2 and probabilities.shape[1] > 2:
+            return self.classes_[probabilities.argmax(axis=1)]
+        second = probabilities[:, 1] if probabilities.ndim == 2 else probabilities
+        return self.classes_[(second > 0.5).astype(np.intp)]
 
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, of shape (n_rows, n_classes)."""

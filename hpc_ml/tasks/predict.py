@@ -10,7 +10,7 @@ from pydantic import Field
 from hpc_ml.runs.index import runs_dir as choose_runs_dir
 from hpc_ml.spec.data import ColumnName
 from hpc_ml.spec.model import SpecModel
-from hpc_ml.tasks.predict_outputs import Output
+from hpc_ml.tasks.predict_outputs import Output, last_step
 from hpc_ml.tasks.registry import TaskResult, TaskRun
 
 if TYPE_CHECKING:
@@ -85,16 +85,15 @@ def inspect(source: "DataSource") -> "DataSummary":
     from hpc_ml.data.plan import plan_partitions
 
     plan = plan_partitions(source)
-    count = len(plan)
-    rows = "rows" if plan.n_rows is None else f"{plan.n_rows:,} rows"
-    files = "1 partition" if count == 1 else f"{count:,} partitions"
+    rows = "" if plan.n_rows is None else f"{plan.n_rows:,} rows in "
+    parts = "1 partition" if len(plan) == 1 else f"{len(plan):,} partitions, a file of each"
     return DataSummary(
         rows=plan.n_rows,
         n_features=plan.n_columns,
         size_bytes=plan.size_bytes,
         digest=plan.data_digest,
         complete=False,
-        notes=(*plan.notes, f"{rows} in {files}, each a file of predictions"),
+        notes=(*plan.notes, f"{rows}{parts}"),
     )
 
 
@@ -118,7 +117,7 @@ def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun
     recipe = make_recipe(source, settings, model, str(folder))
     check_unchanged(recipe, run)
     folder.mkdir(mode=0o700, exist_ok=True)
-    run.tell(f"writes {', '.join(recipe.outputs)} by {type(model.estimator).__name__}")
+    run.tell(f"{type(last_step(model.estimator)).__name__} tells {', '.join(recipe.outputs)}")
     parts = predict_all(client, recipe, run)
     for path in folder.glob(".part-*"):  # what workers that were killed have begun
         path.unlink(missing_ok=True)

@@ -60,8 +60,16 @@ def _owner(estimator: Any, word: str) -> Any:
     return last_step(estimator) if word == "leaf" else estimator
 
 
-def respond(estimator: Any, word: str, X: Any) -> Any:
-    """Return an output for prepared rows: an array of one or two dimensions."""
+def respond_all(estimator: Any, outputs: Sequence[str], X: Any) -> dict[str, Any]:
+    """Return the outputs for prepared rows, each an array of one or two dimensions."""
+    if {"label", "probability"} <= {*outputs} and hasattr(estimator, "labels_of"):
+        # A booster tells labels from probabilities, which take all of the time.
+        found = respond_all(estimator, [word for word in outputs if word != "label"], X)
+        return {**found, "label": estimator.labels_of(found["probability"])}
+    return {word: _respond(estimator, word, X) for word in outputs}
+
+
+def _respond(estimator: Any, word: str, X: Any) -> Any:
     if word == "leaf" and hasattr(estimator, "steps"):
         leaves = last_step(estimator).apply(estimator[:-1].transform(X))
     else:

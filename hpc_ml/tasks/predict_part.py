@@ -5,12 +5,13 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.errors import BadData, HpcMlError, TaskFailed
 from hpc_ml.runs.atomic import explain_write_failure
-from hpc_ml.tasks.predict_outputs import as_columns, respond, response_name
+from hpc_ml.tasks.predict_outputs import as_columns, respond_all, response_name
 from hpc_ml.tasks.score_parts import Responses, score_part
 from hpc_ml.tasks.stored_models import LoadedModel, hold_model
 from hpc_ml.tasks.tables import plain
@@ -69,17 +70,13 @@ def predict_part(recipe: Recipe, number: int) -> dict[str, Any]:
 
     Raises BadData for rows that cannot be predicted, TaskFailed where the file cannot be written.
     """
-    from threadpoolctl import threadpool_limits
-
     from hpc_ml.tasks.predict_reading import read_rows
 
     model = hold_model(recipe.model, recipe.trust)
-    with threadpool_limits(limits=1):
+    with _native_pools().limit(limits=1):
         rows = read_rows(recipe, model, number)
-        responses: dict[str, Any] = {}
         with _explained(rows.where):
-            for word in recipe.outputs:
-                responses[word] = respond(model.estimator, word, rows.X)
+            responses = respond_all(model.estimator, recipe.outputs, rows.X)
             scores = _score(recipe, model, rows, responses)
         columns = dict(rows.carried)
         for word in recipe.outputs:
@@ -89,6 +86,14 @@ def predict_part(recipe: Recipe, number: int) -> dict[str, Any]:
     left_out = 0 if rows.kept is None else int((~rows.kept).sum())
     _release()
     return {"rows": rows.count, "left_out": left_out, "bytes": size_bytes, "scores": scores}
+
+
+@cache
+def _native_pools() -> Any:
+    """The native thread pools of this process, once the model's libraries are loaded."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 @contextmanager

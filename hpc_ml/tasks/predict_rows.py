@@ -136,8 +136,9 @@ def _refuse_missing(missing: Sequence[str], seen: Sequence[str], source: DataSou
 def _types(model: "LoadedModel", words: Mapping[str, Any]) -> dict[str, str]:
     """Return which columns are words, as they were when the model was fitted, digits or not."""
     chosen = words.get("categorical", ())
+    old_names = {new: old for old, new in words["rename"].items()}
     return {
-        column.name: "text"
+        old_names.get(column.name, column.name): "text"
         for column in model.columns or ()
         if column.kind == "category" and column.name not in chosen
     }
