@@ -5,6 +5,7 @@ from typing import Any
 
 from hpc_ml.data.column_scans import first_row
 from hpc_ml.data.matrix import Matrix, numbers_not_finite
+from hpc_ml.data.scan import missing_values
 from hpc_ml.data.source import DataSource
 from hpc_ml.data.target import TargetCounts
 from hpc_ml.errors import BadData
@@ -67,7 +68,7 @@ class MatrixScan:
         self.rows += behind.rows
         self.kept += behind.kept
 
-    def check(self, source: DataSource) -> None:
+    def check(self, source: DataSource, *, complete: bool = True) -> None:
         """Raise BadData for infinite values, and for missing ones that `data.missing` forbids."""
         if self.infinite is not None:
             row, name = self.infinite
@@ -79,12 +80,13 @@ class MatrixScan:
         if self.first_missing is not None and source.spec.missing == "error":
             row, name = self.first_missing
             raise BadData(
-                f"{_values(self.missing)} (NaN), the first in row {row + 1:,}, column {name!r}",
+                f"{missing_values(self.missing, complete)} (NaN), "
+                f"{_first_in(row, complete)}, column {name!r}",
                 where=source.where,
                 hint="set data.missing to drop, impute or keep",
             )
         for name, part in self.parts.items():
-            _check_part(_PARTS[name], part, source)
+            _check_part(_PARTS[name], part, source, complete)
         weight = self.parts.get("weight")
         if weight is not None and self.kept and not weight.positive:
             raise BadData(
@@ -94,7 +96,7 @@ class MatrixScan:
             )
 
 
-def _check_part(name: str, part: PartScan, source: DataSource) -> None:
+def _check_part(name: str, part: PartScan, source: DataSource, complete: bool) -> None:
     for problem, row in (("an infinite", part.infinite), ("a negative", part.negative)):
         if row is not None:
             raise BadData(
@@ -104,14 +106,15 @@ def _check_part(name: str, part: PartScan, source: DataSource) -> None:
             )
     if part.first_missing is not None and source.spec.missing != "drop":
         raise BadData(
-            f"the {name} has {_values(part.missing)}, the first in row {part.first_missing + 1:,}",
+            f"the {name} has {missing_values(part.missing, complete)}, "
+            f"{_first_in(part.first_missing, complete)}",
             where=source.where,
             hint="leave such rows out by data.missing=drop",
         )
 
 
-def _values(count: int) -> str:
-    return "1 missing value" if count == 1 else f"{count:,} missing values"
+def _first_in(row: int, complete: bool) -> str:
+    return f"{'the first' if complete else 'one'} in row {row + 1:,}"
 
 
 def scan_matrix(matrix: Matrix, source: DataSource) -> tuple[MatrixScan, Matrix]:

@@ -19,8 +19,9 @@ from hpc_ml.data.plan import plan_partitions
 from hpc_ml.data.preparation import makes_sparse
 from hpc_ml.data.preparation_statistics import statistics_of_types
 from hpc_ml.data.source import DataSource
-from hpc_ml.data.split import check_rows
-from hpc_ml.data.target import TargetCounts
+from hpc_ml.data.split import check_classes, check_rows
+from hpc_ml.data.target import Target, TargetCounts
+from hpc_ml.errors import BadData
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,14 +119,15 @@ def settle(data: Partitioned) -> Recipe | None:
     """
     if not data.settled:
         return None
-    held_out = split_by_counts(data.plan.rows or (), data.source, grouped=data.grouped)
+    rows = data.plan.rows or ()
+    check_rows(sum(rows), data.source)
+    held_out = split_by_counts(rows, data.source, grouped=data.grouped)
     return None if held_out is None else settled_recipe(data, held_out)
 
 
 def settled_recipe(data: Partitioned, held_out: HeldOut) -> Recipe:
     """Return the recipe of data whose headers decide all but which rows are held out."""
     rows = data.plan.rows or ()
-    check_rows(sum(rows), data.source)
     columns = data.columns()
     prepare = data.build_preparation(columns, sum(rows))
     if prepare is not None:
@@ -164,7 +166,7 @@ def _take(made: dict[str, Any], mask: "Numbers") -> dict[str, Any]:
 
 @dataclass
 class Measure:
-    """What is known of the made rows of partitions: targets, and whether any weight is above 0."""
+    """What is known of rows: their targets, those trained on, and whether any weight is above 0."""
 
     target: TargetCounts
     trained: TargetCounts
@@ -176,17 +178,37 @@ class Measure:
         self.trained.merge(behind.trained)
         self.weighed |= behind.weighed
 
+    def finish(self, data: Partitioned) -> Target | None:
+        """Return the target of all rows, or None. Raises BadData for what rules learning out."""
+        source = data.source
+        if source.spec.weight is not None and not self.weighed:
+            raise BadData(
+                f"weight {source.spec.weight!r} is 0 in all rows",
+                where=source.where,
+                hint="name another column by data.weight",
+            )
+        if data.target is None:
+            return None
+        target = self.target.finish(data.target, source, complete=True)
+        if self.trained.rows and target.classes is not None:
+            check_classes(list(self.trained.counts), list(target.classes), source)
+        return target
 
-def measure(training: Any, held_out: Any) -> Measure:
-    """Return what is known of the rows of a partition, given as objects with `y` and `weight`."""
+
+def measure(y: Any, weight: Any) -> Measure:
+    """Return what is known of rows by their targets and weights, each an array or None."""
     found = Measure(TargetCounts(), TargetCounts(), weighed=False)
-    for part in (training, held_out):
-        if part is None:
-            continue
-        if part.y is not None:
-            found.target.add(part.y)
-        if part.weight is not None:
-            found.weighed |= bool((part.weight > 0).any())
-    if training.y is not None and held_out is not None:
-        found.trained.add(training.y)
+    if y is not None:
+        found.target.add(y)
+    if weight is not None:
+        found.weighed = bool((weight > 0).any())
+    return found
+
+
+def measure_parts(training: Any, held_out: Any) -> Measure:
+    """Return what is known of a partition's rows, given as objects with `y` and `weight`."""
+    found = measure(training.y, training.weight)
+    if held_out is not None:
+        found.trained.merge(found.target)
+        found.merge(measure(held_out.y, held_out.weight))
     return found

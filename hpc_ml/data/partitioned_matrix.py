@@ -114,7 +114,7 @@ class PartitionedMatrix:
         assert self.plan.rows is not None
         before = MatrixScan.of_good_rows(sum(self.plan.rows[: raw.number]), self.scan(raw))
         before.merge(self.scan(raw))
-        before.check(self.source)
+        before.check(self.source, complete=False)
 
     def has_doubts(self, raw: RawMatrix) -> bool:
         """Return whether there may be something wrong with the rows of a partition, X aside."""
@@ -129,6 +129,11 @@ class PartitionedMatrix:
         kept = self.kept(raw)
         y = kept.y if self.source.stratify else None
         return Parts(kept.X.shape[0], y, kept.group, kept.order)
+
+    def labels(self, raw: RawMatrix) -> tuple[Any, Any]:
+        """Return targets and weights of the kept rows of a partition; None for none."""
+        kept = self.kept(raw)
+        return kept.y, kept.weight
 
     def fit_statistics(
         self, raw: RawMatrix, training: "Numbers", columns: Sequence[ColumnSummary], dtype: Any

@@ -166,6 +166,11 @@ class PartitionedTable:
         y = found["y"] if self.source.stratify else None
         return Parts(kept.num_rows, y, found["group"], found["order"])
 
+    def labels(self, raw: RawTable) -> tuple[Any, Any]:
+        """Return targets and weights of the kept rows of a partition; None for none."""
+        parts = read_parts(self.kept(raw), replace(self.roles, group=None, order=None))
+        return parts["y"], parts["weight"]
+
     def fit_statistics(
         self, raw: RawTable, training: "Numbers", columns: Sequence[ColumnSummary], dtype: Any
     ) -> TrainingStatistics:

@@ -136,7 +136,7 @@ class TableScan:
                 where=place(self._infinite_target),
                 hint="correct it, or leave the row out",
             )
-        self._check_missing(place)
+        self._check_missing(place, complete)
         for scan in scans:
             if scan.kind != "target" and (complete or not isinstance(scan, WeightScan)):
                 scan.check_categories(self.kept)
@@ -148,11 +148,11 @@ class TableScan:
             columns.append(ColumnSummary(self._roles.target, "target", missing))
         return Scanned(self.rows, self.kept, tuple(columns), target)
 
-    def _check_missing(self, place: Place) -> None:
+    def _check_missing(self, place: Place, complete: bool) -> None:
         for part, name in self._roles.others.items():
             if self._missing[name] and self._source.spec.policy(name) != "drop":
                 raise BadData(
-                    f"{part} {name!r} has {_values(self._missing[name])}",
+                    f"{part} {name!r} has {missing_values(self._missing[name], complete)}",
                     where=place(self._first_missing[name]),
                     hint="leave such rows out by data.missing=drop",
                 )
@@ -160,7 +160,8 @@ class TableScan:
         policies = {self._source.spec.policy(name) for name in features}
         if "keep" in policies and self._source.spec.text is not None:
             raise BadData(
-                f"column {features[0]!r} has {_values(self._missing[features[0]])}, "
+                f"column {features[0]!r} has "
+                f"{missing_values(self._missing[features[0]], complete)}, "
                 "and text cannot be kept missing",
                 where=place(self._first_missing[features[0]]),
                 hint="set data.missing to drop, or to impute for an empty text",
@@ -170,7 +171,8 @@ class TableScan:
             name = features[0]
             others = f" (and {len(features) - 1} more columns have some)" if features[1:] else ""
             raise BadData(
-                f"column {name!r} has {_values(self._missing[name])}{others}, the first here",
+                f"column {name!r} has {missing_values(self._missing[name], complete)}{others}, "
+                f"{'the first' if complete else 'one'} here",
                 where=place(self._first_missing[name]),
                 hint="set data.missing to drop (the rows), impute or keep",
             )
@@ -195,7 +197,10 @@ def drop_missing(table: "pa.Table", roles: Roles, source: DataSource) -> "pa.Tab
     return table if dropped is None else table.filter(as_mask(~dropped))
 
 
-def _values(count: int) -> str:
+def missing_values(count: int, complete: bool) -> str:
+    """Return how many values are missing, where all rows were counted."""
+    if not complete:
+        return "missing values"
     return "1 missing value" if count == 1 else f"{count:,} missing values"
 
 

@@ -10,6 +10,7 @@ from hpc_ml.data.partitioned import (
     Recipe,
     check_parts,
     fit_by_types,
+    measure,
     settled_recipe,
 )
 from hpc_ml.data.partitioned_split import (
@@ -44,7 +45,7 @@ def look(
     """Return how raw rows are prepared, how many of each partition are held out, and the target.
 
     Where types and headers settle all but which rows are held out, only what decides that is
-    looked at: all else is checked as the rows are prepared, and the target is None.
+    looked at: all else is checked as the rows are prepared.
 
     Parameters
     ----------
@@ -59,10 +60,7 @@ def look(
         For rows that cannot be learned from.
     """
     if data.settled:
-        held_out = _split(collective, data, data.plan.rows or (), run)
-        recipe = settled_recipe(data, held_out)
-        training = Training(data, recipe.columns, held_out)
-        return recipe, _count_held_out(collective, training, recipe.rows, None), None
+        return _look_at_parts(collective, data, run)
     scans = collective.map(_scan, data)
     rows, kept = [scan.rows for scan in scans], tuple(scan.kept for scan in scans)
     first = scans[0]
@@ -79,6 +77,25 @@ def look(
         prepare = _fit(collective, training, prepare, run)
     width = len(data.feature_names(prepare) or "1")
     return Recipe(data, columns, held_out, kept, width, prepare), counts, scanned.target
+
+
+def _look_at_parts(
+    collective: "AnyCollective", data: Partitioned, run: "TaskRun"
+) -> tuple[Recipe, tuple[int, ...], Target | None]:
+    """Return the same where only which rows are held out must be looked for."""
+    first, *others = collective.map(_measure_raw, data)
+    for found in others:
+        first.merge(found)
+    target = first.finish(data)
+    held_out = _split(collective, data, data.plan.rows or (), run)
+    recipe = settled_recipe(data, held_out)
+    training = Training(data, recipe.columns, held_out)
+    return recipe, _count_held_out(collective, training, recipe.rows, target), target
+
+
+def _measure_raw(raw: Any, data: Partitioned, _memory: Memory) -> Any:
+    check_parts(raw, data)
+    return measure(*data.labels(raw))
 
 
 def _scan(raw: Any, data: Partitioned, _memory: Memory) -> Any:
@@ -105,12 +122,10 @@ def _split(
 
 
 def _sample(raw: Any, data: Partitioned, _memory: Memory) -> Any:
-    check_parts(raw, data)
     return sample_of(data.parts(raw))
 
 
 def _key(raw: Any, data: Partitioned, _memory: Memory) -> Any:
-    check_parts(raw, data)
     return key_of(data.parts(raw))
 
 
@@ -142,14 +157,14 @@ def _fit(collective: "AnyCollective", training: Training, prepare: Any, run: "Ta
     data, columns = training.data, training.columns
     if not training.needs_statistics():
         return fit_by_types(data, prepare, columns)
-    first, *others = collective.map(_measure, training)
+    first, *others = collective.map(_find_statistics, training)
     for statistics in others:
         first.merge(statistics)
     middles = _find_middles(collective, training, first.rows, run)
     return data.fit_preparation(prepare, columns, first, middles)
 
 
-def _measure(raw: Any, training: Training, _memory: Memory) -> Any:
+def _find_statistics(raw: Any, training: Training, _memory: Memory) -> Any:
     return training.statistics(raw)
 
 

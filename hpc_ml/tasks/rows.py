@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpc_ml.errors import BadData
-
 if TYPE_CHECKING:
     import numpy as np
     from distributed import Client
@@ -86,8 +84,6 @@ def open_rows(client: "Client | None", source: "DataSource", run: "TaskRun") -> 
     with _collect(RawPartitions(data), client, run) as collective:
         recipe, held_out, target = look(collective, data, run)
         collective.derive(PreparedPartitions(recipe, held_out))
-        if not recipe.checked:
-            target = _measure(collective, data)
         yield _describe(collective, recipe, target, run)
 
 
@@ -111,32 +107,20 @@ def _measure(collective: "AnyCollective", data: "Partitioned") -> "Target | None
 
     Numbers to predict are not read once more for that. Raises BadData.
     """
-    from hpc_ml.data.split import check_classes
-
     source = data.source
     if not (source.stratify or (collective.resident and (source.supervised or source.spec.weight))):
         return None
     first, *others = collective.map(_measure_block)
     for found in others:
         first.merge(found)
-    if source.spec.weight is not None and not first.weighed:
-        raise BadData(
-            f"weight {source.spec.weight!r} is 0 in all rows",
-            where=source.where,
-            hint="name another column by data.weight",
-        )
-    if data.target is None:
-        return None
-    target: Target = first.target.finish(data.target, source, complete=True)
-    if first.trained.rows and target.classes is not None:
-        check_classes(list(first.trained.counts), list(target.classes), source)
+    target: Target | None = first.finish(data)
     return target
 
 
 def _measure_block(block: Any, _state: Any, _memory: dict[str, Any]) -> Any:
-    from hpc_ml.data.partitioned import measure
+    from hpc_ml.data.partitioned import measure_parts
 
-    return measure(block, block.held_out)
+    return measure_parts(block, block.held_out)
 
 
 def _describe(
