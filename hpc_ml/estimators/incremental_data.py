@@ -72,16 +72,15 @@ class TrainingPartitions:
 
 
 class _GivenBack:
-    """The partitions that others were made of, as they were."""
+    """The partitions that others were made of, as they were, with all that they know."""
 
     def __init__(self, base: Partitions) -> None:
         self._base = base
-        self.key, self.rows, self.bytes_each = base.key, base.rows, base.bytes_each
-        self.n_features = base.n_features
 
-    def load(self, number: int) -> Any:
-        """Read a partition; runs on a worker."""
-        return self._base.load(number)
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "_base":  # asked for before there is a base
+            raise AttributeError(name)
+        return getattr(self._base, name)
 
     def derive(self, before: TrainingBlock, number: int) -> Any:
         """Return the block that was there before."""
@@ -95,18 +94,15 @@ def training_view(collective: "AnyCollective", steps: Sequence[Any] = ()) -> Ite
     They are given back as they were, unless the run ends by an error of the cluster or the
     checkpoint: the workers may be gone then.
     """
-    base = collective.partitions
-
-    def give_back() -> None:
-        collective.derive(_GivenBack(base))
-        collective.partitions = base
-
+    base: Any = collective.partitions
+    if isinstance(base, _GivenBack):
+        base = base._base
     collective.derive(TrainingPartitions(base, steps))
     try:
         yield
     except HpcMlError:
         raise
     except BaseException:
-        give_back()
+        collective.derive(_GivenBack(base))
         raise
-    give_back()
+    collective.derive(_GivenBack(base))
