@@ -146,11 +146,11 @@ def test_submit_says_the_run_the_job_and_what_to_do_next(calls):
     calls.summary = RunSummary(
         RUN_ID, Path("/r"), "gridsearch", RunState.PENDING, {}, {}, "123.server", None
     )
-    result = call("submit", "gridsearch", "--on", "pbs")
+    result = call("submit", "gridsearch", "--on", "pbs", "--site", "pbs")
     assert RUN_ID in result.stdout
     assert "job 123.server" in result.stdout
     assert f"hpc-ml status {RUN_ID}" in result.stdout
-    result = call("submit", "gridsearch", "--on", "pbs", "--json")
+    result = call("submit", "gridsearch", "--on", "pbs", "--site", "pbs", "--json")
     assert json.loads(result.stdout) == {
         "run": RUN_ID, "dir": "/r", "task": "gridsearch", "state": "pending", "job": "123.server",
     }  # fmt: skip
@@ -226,10 +226,10 @@ BAD_JOB_FILES = {
         (["--name", "a b"], "--name: name: 'a b' is no name of a run"),
         (["--seed", "-1"], "--seed: seed takes a whole number of at least 0"),
         (["--test-size", "2"], "--test-size: data.test_size takes a number of at least 0 and"),
-        (["--search", "gird"], "--search: search takes grid, random, halving or"),
+        (["--search", "gird"], "--search: search takes grid, random, halving, halving-random, tpe"),
         (["--cv", "1"], "--cv: cv must be at least 2 folds, not 1"),
         (["--mode", "allocation"], "--mode: mode takes jobs, not 'allocation'"),
-        (["--format", "xls"], "--format: data.format takes csv, parquet, npy, npz or svmlight"),
+        (["--format", "xls"], "--format: data.format takes csv, jsonl, parquet, "),
         (["--set", "resources.coers=1"], "--set resources.coers: unknown key 'resources.coers'"),
         (["--set", "cores"], "--set: 'cores' is not KEY=VALUE; write --set resources.cores=4"),
         (["--corse", "4"], "no such option '--corse'; did you mean '--cores'?"),
