@@ -168,14 +168,14 @@ class LogisticRegression(DistributedLinearModel, linear_model.LogisticRegression
                     f"{(objective.n_outputs, n_features)}"
                 )
             coefficients, intercept = objective.split(start, n_features)
-            coefficients[:] = self.coef_.T.reshape(coefficients.shape)
+            coefficients[:] = self.coef_.reshape(coefficients.shape)
             if self.fit_intercept:
                 intercept[:] = self.intercept_
         return start
 
     def _set_coefficients(self, objective: Objective, x: Any) -> None:
         coefficients, intercept = objective.split(x, self.n_features_in_)
-        self.coef_ = np.ascontiguousarray(np.atleast_2d(coefficients.T))
+        self.coef_ = np.atleast_2d(coefficients).copy()
         if not self.fit_intercept:
             intercept = np.zeros(objective.n_outputs, dtype=x.dtype)
         self.intercept_ = intercept.copy()

@@ -6,22 +6,15 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn._loss.loss import (
-    HalfBinomialLoss,
-    HalfMultinomialLoss,
-    HalfPoissonLoss,
-    HalfSquaredError,
-)
 
 from hpc_ml.estimators.inputs import AnyCollective
+from hpc_ml.estimators.linear_kernels import KERNELS
 from hpc_ml.estimators.partitions import Block
 
 # Rows are taken in blocks that stay in a core's cache from the product to the gradient, so that
 # an evaluation reads the partition once; far smaller blocks cost more in calls than they save.
 _IN_CACHE_BYTES = 2**20
 _FEWEST_ROWS = 32
-
-_LOSSES = {"squared": HalfSquaredError, "poisson": HalfPoissonLoss, "binomial": HalfBinomialLoss}
 
 
 @dataclass(frozen=True)
@@ -46,28 +39,22 @@ class Objective:
 
     @property
     def n_outputs(self) -> int:
-        """Columns of raw predictions: one a class in the multinomial case, else 1."""
+        """Raw predictions of a row: one a class in the multinomial case, else 1."""
         return len(self.classes) if self.loss == "multinomial" else 1
 
     def count_parameters(self, n_features: int) -> int:
         return (n_features + self.fit_intercept) * self.n_outputs
 
-    def base_loss(self) -> Any:
-        """Return scikit-learn's loss."""
-        if self.loss == "multinomial":
-            return HalfMultinomialLoss(n_classes=self.n_outputs)
-        return _LOSSES[self.loss]()
-
     def split(self, x: Any, n_features: int) -> tuple[Any, Any]:
         """Return views of the coefficients and of the intercept of a vector of parameters.
 
-        Shapes are (n_features, n_classes) and (n_classes,) in the multinomial case, else
+        Shapes are (n_classes, n_features) and (n_classes,) in the multinomial case, else
         (n_features,) and (1,); without an intercept its view is empty.
         """
         size = n_features * self.n_outputs
         coefficients = x[:size]
         if self.loss == "multinomial":
-            coefficients = coefficients.reshape(n_features, self.n_outputs)
+            coefficients = coefficients.reshape(self.n_outputs, n_features)
         return coefficients, x[size:]
 
 
@@ -81,26 +68,33 @@ def sum_losses(
     """
     objective, x = state
     n_features = block.X.shape[1]
-    dtype = block.X.dtype
-    base_loss = objective.base_loss()
-    gradient = np.zeros(len(x))
-    if not len(block):
-        return 0.0, gradient
-    coefficients, intercept = objective.split(x.astype(dtype), n_features)
+    coefficients, intercept = objective.split(x.astype(block.X.dtype), n_features)
+    total, gradient = 0.0, np.zeros(len(x))
     to_coefficients, to_intercept = objective.split(gradient, n_features)
-    total = 0.0
     for rows in cut_rows(block.X):
         X = block.X if rows == slice(None) else block.X[rows]
         target, weight = read_rows(block, rows, objective, memory)
-        raw = X @ coefficients
+        # A line search may look where losses overflow, and turns back.
+        with np.errstate(all="ignore"):
+            raw = _multiply(coefficients, X)
+            if objective.fit_intercept:
+                raw += intercept[:, None] if raw.ndim == 2 else intercept
+            losses, slopes = KERNELS[objective.loss](raw, target)
+            if weight is not None:
+                losses *= weight
+                slopes *= weight
+            total += float(losses.sum(dtype=np.float64))
+            to_coefficients += slopes @ X
         if objective.fit_intercept:
-            raw += intercept
-        losses, slopes = base_loss.loss_gradient(target, raw, weight)
-        total += float(losses.sum(dtype=np.float64))
-        to_coefficients += X.T @ slopes
-        if objective.fit_intercept:
-            to_intercept += slopes.sum(axis=0, dtype=np.float64)
+            to_intercept += slopes.sum(axis=-1, dtype=np.float64)
     return total, gradient
+
+
+def _multiply(coefficients: Any, X: Any) -> Any:
+    """Return raw predictions of shape (n_rows,) or (n_classes, n_rows), in C's order."""
+    if coefficients.ndim == 2 and issparse(X):
+        return np.ascontiguousarray((X @ coefficients.T).T)
+    return coefficients @ X.T if coefficients.ndim == 2 else X @ coefficients
 
 
 def cut_rows(X: Any) -> Iterator[slice]:
@@ -117,7 +111,10 @@ def cut_rows(X: Any) -> Iterator[slice]:
 def read_rows(
     block: Block, rows: slice, objective: Objective, memory: dict[str, Any]
 ) -> tuple[Any, Any]:
-    """Return targets as numbers and weights (or None) of some rows, in the dtype of X."""
+    """Return targets and weights (or None) of some rows, in the dtype of X.
+
+    Classes are numbered; in the multinomial case by integers.
+    """
     dtype = block.X.dtype
     weight = None if block.weight is None else block.weight[rows].astype(dtype, copy=False)
     if objective.classes is None:
@@ -126,7 +123,7 @@ def read_rows(
     if objective.class_weight is not None:
         of_class = objective.class_weight.astype(dtype)[codes]
         weight = of_class if weight is None else weight * of_class
-    return codes.astype(dtype), weight
+    return codes if objective.loss == "multinomial" else codes.astype(dtype), weight
 
 
 def encode(block: Block, classes: Any, memory: dict[str, Any]) -> Any:
