@@ -1,15 +1,13 @@
-"""Grid, random and successive-halving search over any scikit-learn estimator or pipeline."""
+"""Search for the best parameters of any estimator or pipeline with scikit-learn's interface."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
-from hpc_ml.errors import HpcMlError, TaskFailed
 from hpc_ml.spec.model import SpecModel
 from hpc_ml.tasks.estimator_words import build_estimator
 from hpc_ml.tasks.registry import TaskResult, TaskRun
-from hpc_ml.tasks.tables import plain, write_table
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -27,6 +25,24 @@ EXAMPLE: Mapping[str, Any] = {
     "cv": 3,
 }
 
+Search = Literal[
+    "grid", "random", "halving", "halving-random", "tpe", "hyperband", "incremental-halving"
+]
+# The searches over models that are trained by partial_fit, on rows in partitions.
+INCREMENTAL = ("hyperband", "incremental-halving")
+# The keys that only some of the searches have a use for.
+_KEYS_OF: Mapping[str, tuple[str, ...]] = {
+    "n_iter": ("random", "tpe", "incremental-halving"),
+    "trials_at_once": ("tpe",),
+    "max_iter": INCREMENTAL,
+    "validation_fraction": INCREMENTAL,
+    "factor": ("halving", "halving-random", *INCREMENTAL),
+    **dict.fromkeys(("resource", "min_resources"), ("halving", "halving-random")),
+    **dict.fromkeys(
+        ("cv", "refit", "error_score", "train_scores"),
+        ("grid", "random", "halving", "halving-random", "tpe"),
+    ),
+}
 Steps = tuple[dict[str, str] | str, ...]
 Splitter = dict[str, dict[str, Any]]
 
@@ -49,11 +65,34 @@ class Settings(SpecModel):
         "{loguniform: [0.001, 10]}",
         json_schema_extra={"form": "lists"},
     )
-    search: Literal["grid", "random", "halving", "halving-random"] = Field(
-        "grid", description="how candidates are chosen"
+    search: Search = Field(
+        "grid",
+        description="how candidates are chosen: all, drawn, by successive halving, by Optuna's TPE "
+        "sampler, or by Hyperband or halving over models trained by partial_fit",
     )
-    n_iter: PositiveInt = Field(10, description="candidates of a random search")
-    factor: int = Field(3, ge=2, description="halving: one of this many candidates goes on")
+    n_iter: PositiveInt = Field(
+        10, description="random, tpe, incremental-halving: how many candidates"
+    )
+    trials_at_once: PositiveInt | None = Field(
+        None,
+        description="tpe: candidates chosen before the next scores are looked at (default: an "
+        "eighth of n_iter)",
+    )
+    max_iter: PositiveInt = Field(
+        81,
+        description="hyperband, incremental-halving: calls of partial_fit, each on a partition, "
+        "that the best candidates get",
+    )
+    validation_fraction: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="hyperband, incremental-halving: share of each partition that candidates are "
+        "scored on",
+    )
+    factor: int = Field(
+        3, ge=2, description="halving, hyperband: one of this many candidates goes on"
+    )
     resource: str = Field(
         "n_samples", description="halving: what grows from one iteration to the next"
     )
@@ -67,7 +106,8 @@ class Settings(SpecModel):
     )
     scoring: str | tuple[str, ...] | None = Field(
         None,
-        description="scorer, or several, by scikit-learn's names (default: the estimator's own)",
+        description="scorer, or several, by scikit-learn's names, and of clusters silhouette, "
+        "calinski_harabasz, neg_davies_bouldin (default: the estimator's own)",
     )
     refit: bool | str = Field(
         True,
@@ -87,6 +127,11 @@ class Settings(SpecModel):
             return value
         words = [word.strip() for word in value.split(",")]
         return [dict([word.split("=", 1)]) if "=" in word else word for word in words]
+
+    @field_validator("search", mode="before")
+    @classmethod
+    def _by_its_library(cls, value: Any) -> Any:
+        return "tpe" if value == "optuna" else value
 
     @field_validator("cv")
     @classmethod
@@ -108,7 +153,21 @@ class Settings(SpecModel):
         return value
 
     @model_validator(mode="after")
+    def _keys_of_this_search(self) -> "Settings":
+        for key, searches in _KEYS_OF.items():
+            given = getattr(self, key) != type(self).model_fields[key].default
+            if given and self.search not in searches:
+                raise ValueError(
+                    f"{key} has no meaning with search: {self.search}; it is a key of "
+                    f"{', '.join(searches)}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _refit_by_a_scorer(self) -> "Settings":
+        guided = self.search == "tpe" and self.refit is False
+        if isinstance(self.scoring, tuple) and (guided or self.search in INCREMENTAL):
+            raise ValueError(f"search: {self.search} is guided by one scorer, not by several")
         if isinstance(self.scoring, tuple):
             if self.refit is True:
                 raise ValueError(
@@ -137,92 +196,32 @@ def source(job: "Job[Settings]") -> "DataSource":
     from sklearn.base import is_classifier
 
     from hpc_ml.data.source import DataSource
+    from hpc_ml.tasks.search_checks import learns_target
 
     estimator = build_estimator(job.settings.estimator, job.settings.params, job.seed)
+    supervised = job.data.target is not None or learns_target(estimator)
     return DataSource.from_job(
-        job, supervised=True, stratify=is_classifier(estimator), test_size=TEST_SIZE
+        job,
+        supervised=supervised,
+        stratify=is_classifier(estimator),
+        test_size=TEST_SIZE if supervised else 0.0,
     )
 
 
 def check(job: "Job[Settings]", summary: "DataSummary") -> None:
     """Raise BadJob for what estimator, grid, splitter, scorers and classes already rule out."""
     from hpc_ml.tasks.row_words import check_group_folds, check_weights
-    from hpc_ml.tasks.search_words import check_search
+    from hpc_ml.tasks.search_checks import check_search
 
-    check_search(job.settings, job.seed, summary)
+    check_search(job.settings, job.seed, summary, job.data)
     check_group_folds(job.data, job.settings.cv)
     check_weights(job.data, build_estimator(job.settings.estimator, job.settings.params, job.seed))
 
 
 def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun) -> TaskResult:
     """Search, refit, score the held-out rows; leave cv_results.csv and the model."""
-    import dask
+    from hpc_ml.tasks.search_runs import search_incrementally, search_over_folds
 
-    from hpc_ml.estimators import surroundings
-    from hpc_ml.tasks.held_out import TrainingRows, measure_rows, score_rows, wait_for
-    from hpc_ml.tasks.models import join_preparation, save_model
-    from hpc_ml.tasks.row_words import group_folds, weight_parameters
-    from hpc_ml.tasks.search_words import build_search
-
-    search = build_search(settings, run.seed)
-    measured = measure_rows(client, source, run)
-    parameters = weight_parameters(search.estimator, measured.weight)
-    if measured.group is not None:
-        search.cv = group_folds(search.cv, stratify=source.stratify)
-        parameters["groups"] = measured.group
-    with surroundings(client, run):
-        try:
-            search.fit(TrainingRows(source, measured.n_samples), measured.y, **parameters)
-        except HpcMlError:
-            raise
-        except Exception as error:
-            raise _explain_failure(search, error) from error
-    write_table(run.cv_results_file, search.cv_results_)
-    metrics = _search_metrics(search)
-    if settings.refit is False:
-        return TaskResult(metrics)
-    run.tell("scoring the best candidate")
-    model = search.best_estimator_
-    # A large model is no mistake: Dask warns of what it takes for data inside a graph.
-    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 PiB"}):
-        scored = client.submit(score_rows, model, source, settings.scoring, pure=False)
-    scores, preparation = wait_for([scored], run)
-    metrics |= scores
-    facts = {"task": "gridsearch", "parameters": metrics["best_params"], "metrics": metrics}
-    kept = join_preparation(preparation, model)
-    try:
-        save_model(run.model_folder, kept, facts | {"data_key": source.key}, measured)
-    except TaskFailed as error:
-        # The search is done and its results are safe: they are not thrown away for the model.
-        run.tell(str(error))
-        return TaskResult(metrics, partial=True)
-    return TaskResult(metrics)
-
-
-def _explain_failure(search: Any, error: Exception) -> TaskFailed:
-    """Return what ends the run in one line, of what scikit-learn says in many."""
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
-    if search.error_score == "raise":
-        return TaskFailed(
-            f"a fit failed: {reason}",
-            hint="leave error_score: raise out to go on with the other candidates",
-        )
-    fits = getattr(search, "failures_", [])
-    if fits and isinstance(error, ValueError) and str(error).lstrip().startswith("All the "):
-        return TaskFailed(
-            f"all fits failed, the first with {fits[0]['reason']}",
-            hint="check estimator, params and grid",
-        )
-    return TaskFailed(f"the search failed: {reason}", hint="run again with --debug")
-
-
-def _search_metrics(search: Any) -> dict[str, Any]:
-    """Return best_score and best_params, where the search has a best, and its size."""
-    metrics: dict[str, Any] = {}
-    if hasattr(search, "best_score_"):
-        metrics["best_score"] = float(search.best_score_)
-    if hasattr(search, "best_params_"):
-        metrics["best_params"] = plain(search.best_params_)
-    metrics["candidates"] = len(search.cv_results_["params"])
-    metrics["failed_fits"] = len(search.failures_)
-    return metrics
+    if settings.search in INCREMENTAL:
+        return search_incrementally(client, source, settings, run)
+    return search_over_folds(client, source, settings, run)

@@ -79,7 +79,7 @@ def measure(source: "DataSource") -> Measure:
         y=table.y_train,
         weight=table.weight_train,
         group=table.group_train,
-        n_samples=len(table.y_train),
+        n_samples=table.X_train.shape[0],
         columns=table.feature_names,
         classes=None if table.classes is None else tuple(table.classes.tolist()),
         target=source.spec.target,
@@ -125,20 +125,25 @@ def score_rows(
     + scorer on all of them, and the preparation that makes raw rows fit the model, or None.
     """
     table = _table(source)
-    held_out = table.y_test is not None
+    held_out = table.X_test is not None
     X, y = (table.X_test, table.y_test) if held_out else (table.X_train, table.y_train)
     prefix = "test_" if held_out else "train_"
-    scorers = _scorers(model, scoring)
+    scorers = _scorers(model, scoring, source.seed)
     scores = {f"{prefix}{name}": float(score(model, X, y)) for name, score in scorers}
     return scores, table.preparation
 
 
-def _scorers(model: Any, scoring: str | Sequence[str] | None) -> list[tuple[str, Any]]:
+def _scorers(model: Any, scoring: str | Sequence[str] | None, seed: int) -> list[tuple[str, Any]]:
     from sklearn.base import is_classifier, is_regressor
     from sklearn.metrics import check_scoring, get_scorer
+
+    from hpc_ml.estimators.cluster_scores import CLUSTER_SCORES, ClusterScorer
 
     if scoring is None:
         name = "accuracy" if is_classifier(model) else "r2" if is_regressor(model) else "score"
         return [(name, check_scoring(model))]
     names = [scoring] if isinstance(scoring, str) else scoring
-    return [(name, get_scorer(name)) for name in names]
+    return [
+        (name, ClusterScorer(name, seed) if name in CLUSTER_SCORES else get_scorer(name))
+        for name in names
+    ]

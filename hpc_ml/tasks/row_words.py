@@ -35,7 +35,7 @@ def check_weights(spec: "Data", estimator: Any) -> None:
     """Raise BadJob where a job weighs rows and the estimator cannot."""
     from sklearn.utils.validation import has_fit_parameter
 
-    last = _last_step(estimator)
+    last = last_step(estimator)
     if spec.weight is not None and not has_fit_parameter(last, "sample_weight"):
         raise BadJob(
             f"{type(last).__name__} takes no weights of rows",
@@ -73,5 +73,6 @@ def group_folds(cv: Any, *, stratify: bool) -> Any:
     return StratifiedGroupKFold(cv) if stratify else GroupKFold(cv)
 
 
-def _last_step(estimator: Any) -> Any:
+def last_step(estimator: Any) -> Any:
+    """Return the last step of a pipeline, or the estimator itself."""
     return estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator

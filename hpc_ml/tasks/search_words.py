@@ -1,17 +1,36 @@
-"""The settings of a search turned into the search estimator, and checked against the data."""
+"""The settings of a search turned into the search estimator."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.errors import BadJob
 from hpc_ml.spec.nearest import nearest
 from hpc_ml.tasks.estimator_words import build_estimator, check_parameters
+from hpc_ml.tasks.gridsearch import INCREMENTAL
 
 if TYPE_CHECKING:
-    from hpc_ml.data.inspection import DataSummary
     from hpc_ml.tasks.gridsearch import Settings
 
+
+def _same(*names: str) -> dict[str, str]:
+    return dict(zip(names, names, strict=True))
+
+
+# For each search its estimator, and which of its parameters the job's keys are.
+_SEARCHES: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "grid": ("GridSearchCV", {}),
+    "random": ("RandomizedSearchCV", {"n_iter": "n_iter"}),
+    "halving": ("HalvingGridSearchCV", _same("factor", "resource", "min_resources")),
+    "halving-random": ("HalvingRandomSearchCV", _same("factor", "resource", "min_resources")),
+    "tpe": ("TPESearchCV", _same("n_iter", "trials_at_once")),
+    "hyperband": ("HyperbandSearchCV", _same("factor", "max_iter", "validation_fraction")),
+    "incremental-halving": (
+        "SuccessiveHalvingSearchCV",
+        {"n_iter": "n_candidates", **_same("factor", "max_iter", "validation_fraction")},
+    ),
+}
+_LISTS_ALONE = ("grid", "halving")
 _DISTRIBUTIONS = ("uniform", "loguniform", "randint", "norm", "expon")
 
 
@@ -26,14 +45,13 @@ class SearchWords:
 
 def read_search(settings: "Settings", seed: int) -> SearchWords:
     """Return what the settings word. Raises BadJob."""
-    estimator = build_estimator(settings.estimator, settings.params, seed)
+    estimator = quieten(build_estimator(settings.estimator, settings.params, seed))
     grids = settings.grid if isinstance(settings.grid, tuple) else (settings.grid,)
     for grid in grids:
         check_parameters(estimator, grid, "grid")
     space = [_read_grid(grid, settings.search) for grid in grids]
-    scoring = settings.scoring
     options = {
-        "scoring": list(scoring) if isinstance(scoring, tuple) else scoring,
+        "scoring": _find_scorers(settings.scoring, seed),
         "refit": settings.refit,
         "cv": _build_splitter(settings.cv, seed),
         "error_score": float("nan") if settings.error_score == "nan" else settings.error_score,
@@ -47,21 +65,36 @@ def build_search(settings: "Settings", seed: int) -> Any:
     from hpc_ml import estimators
 
     words = read_search(settings, seed)
-    halving = {
-        "factor": settings.factor,
-        "resource": settings.resource,
-        "min_resources": settings.min_resources,
-        "random_state": seed,
-    }
-    drawn = {"n_iter": settings.n_iter, "random_state": seed}
-    searches: dict[str, tuple[Any, dict[str, Any]]] = {
-        "grid": (estimators.GridSearchCV, {}),
-        "random": (estimators.RandomizedSearchCV, drawn),
-        "halving": (estimators.HalvingGridSearchCV, halving),
-        "halving-random": (estimators.HalvingRandomSearchCV, halving),
-    }
-    kind, own = searches[settings.search]
-    return kind(words.estimator, words.space, **words.options, **own)
+    kind, names = _SEARCHES[settings.search]
+    own = {taken: getattr(settings, name) for name, taken in names.items()}
+    if settings.search != "grid":
+        own["random_state"] = seed
+    options = words.options
+    if settings.search in INCREMENTAL:
+        options = {"scoring": options["scoring"]}
+    return getattr(estimators, kind)(words.estimator, words.space, **options, **own)
+
+
+def quieten(estimator: Any) -> Any:
+    """Keep LightGBM from printing of each fit, unless the job says how much it is to."""
+    for name, inner in {"": estimator, **estimator.get_params(deep=True)}.items():
+        if type(inner).__module__.startswith("lightgbm") and hasattr(inner, "get_params"):
+            said = {"verbose", "verbosity"} & inner.get_params().keys()
+            path = f"{name}__verbosity" if name else "verbosity"
+            if not said:
+                estimator.set_params(**{path: -1})
+    return estimator
+
+
+def _find_scorers(words: str | Sequence[str] | None, seed: int) -> Any:
+    """Return scorers by their names; scikit-learn's stay names."""
+    from hpc_ml.estimators.cluster_scores import CLUSTER_SCORES, ClusterScorer
+
+    if words is None or isinstance(words, str):
+        return ClusterScorer(words, seed) if words in CLUSTER_SCORES else words
+    if not set(words) & set(CLUSTER_SCORES):
+        return list(words)
+    return {word: _find_scorers(word, seed) for word in words}
 
 
 def _read_grid(grid: Mapping[str, Any], search: str) -> dict[str, Any]:
@@ -79,7 +112,7 @@ def _read_values(name: str, values: Any, search: str) -> Any:
         raise BadJob(
             f"grid.{name}: there is no distribution {kind!r}", hint=nearest(kind, _DISTRIBUTIONS)
         )
-    if not search.endswith("random"):
+    if search in _LISTS_ALONE:
         raise BadJob(
             f"grid.{name} is a distribution, and a {search} search needs a list of values",
             hint="write search: random",
@@ -125,53 +158,3 @@ def _build_splitter(cv: int | Mapping[str, Mapping[str, Any]], seed: int) -> Any
     if shuffles and hasattr(splitter, "random_state") and splitter.random_state is None:
         splitter.random_state = seed
     return splitter
-
-
-def check_search(settings: "Settings", seed: int, summary: "DataSummary") -> None:
-    """Raise BadJob where words, scorers, folds or the kind of target do not fit."""
-    estimator = read_search(settings, seed).estimator
-    _check_scorers(settings)
-    _check_target(estimator, summary)
-    if isinstance(settings.cv, int) and summary.complete:
-        _check_folds(settings.cv, estimator, summary)
-
-
-def _check_scorers(settings: "Settings") -> None:
-    from sklearn.metrics import get_scorer_names
-
-    scoring = settings.scoring
-    for word in scoring if isinstance(scoring, tuple) else filter(None, (scoring,)):
-        if word not in get_scorer_names():
-            raise BadJob(
-                f"scoring: there is no scorer {word!r}", hint=nearest(word, get_scorer_names())
-            )
-
-
-def _check_target(estimator: Any, summary: "DataSummary") -> None:
-    from sklearn.base import is_classifier, is_regressor
-
-    name = type(estimator).__name__
-    if is_classifier(estimator) and summary.target_kind == "continuous":
-        raise BadJob(
-            f"{name} predicts classes, and the target is continuous",
-            hint="use a regressor, such as HistGradientBoostingRegressor",
-        )
-    if is_regressor(estimator) and summary.target_kind == "text":
-        raise BadJob(
-            f"{name} predicts numbers, and the target is text",
-            hint="use a classifier, such as LogisticRegression",
-        )
-
-
-def _check_folds(folds: int, estimator: Any, summary: "DataSummary") -> None:
-    from sklearn.base import is_classifier
-
-    counts = summary.class_counts
-    if is_classifier(estimator) and counts and folds > max(counts.values()):
-        raise BadJob(
-            f"cv: {folds} folds need a class of at least {folds} rows; the largest has "
-            f"{max(counts.values())}",
-            hint="use fewer folds",
-        )
-    if summary.rows is not None and folds > summary.rows:
-        raise BadJob(f"cv: {folds} folds need more than {summary.rows} rows")

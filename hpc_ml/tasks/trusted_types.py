@@ -24,6 +24,7 @@ TRUSTED = frozenset(
         "collections.OrderedDict",
         "collections.defaultdict",
         "hpc_ml.data.preparation_steps.DeriveColumns",
+        "hpc_ml.estimators.xgboost_labels.LabelledXGBClassifier",
         "lightgbm.basic.Booster",
         "lightgbm.compat._LGBMLabelEncoder",
         "lightgbm.sklearn.LGBMClassifier",
