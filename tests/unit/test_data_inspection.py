@@ -58,7 +58,7 @@ def test_of_large_data_the_first_part_is_looked_at_and_told(small_limits, frame,
 def test_bad_values_in_the_first_part_of_large_data_are_found(small_limits, frame, tmp_path):
     frame.loc[3, "n"] = np.nan
     frame.to_csv(tmp_path / "t.csv", index=False)
-    with pytest.raises(BadData, match=r"t.csv:5: column 'n' has 1 missing value"):
+    with pytest.raises(BadData, match=r"t.csv:5: column 'n' has missing values, one here"):
         inspect(source_of(tmp_path / "t.csv"))
 
 

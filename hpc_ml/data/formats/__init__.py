@@ -58,7 +58,7 @@ def _find_in_folder(location: Location) -> str:
     if location.name.endswith(".zarr") or location.has(*_ZARR_FILES):
         return "zarr"
     found = {name for file in location.files if (name := _known(file.name)) is not None}
-    if len(found) > 1 and "parquet" not in found:
+    if len(found) > 1:
         raise BadData(
             f"the folder has files of several formats: {', '.join(sorted(found))}",
             where=str(location),
@@ -71,7 +71,7 @@ def _find_in_folder(location: Location) -> str:
             where=str(location),
             hint=f"say what they are by data.format: {', '.join(others)}" if others else None,
         )
-    return found.pop() if len(found) == 1 else "parquet"
+    return found.pop()
 
 
 def _find_in_pattern(location: Location) -> str:
