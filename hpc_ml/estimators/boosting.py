@@ -1,0 +1,248 @@
+"""Boosting over a collective: laid out, trained segment by segment, kept, and begun again.
+
+The controller puts the scores together and alone decides when to stop, so that no worker can
+stop while another goes on.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hpc_ml.errors import WorkersLost
+from hpc_ml.estimators.boosting_course import Course, Schedule, judge, seed_of_segment
+from hpc_ml.estimators.boosting_layout import Layout, Size, Worker, choose_layout
+from hpc_ml.estimators.boosting_orders import Advance, Begin, Export, Recipe, scout
+from hpc_ml.estimators.boosting_rows import Part, join, sample_parts
+from hpc_ml.estimators.boosting_scores import Panel
+from hpc_ml.estimators.boosting_team import Team
+from hpc_ml.estimators.inputs import AnyCollective
+
+MOST_LOSSES = 5
+STATE = "boosting"
+# Rows by which values are binned where no worker has them all, as LightGBM's own default.
+_BIN_ROWS = 200_000
+_BIN_BYTES = 128 * 2**20
+
+Network = Callable[[AnyCollective, Sequence[int]], AbstractContextManager[list[Mapping[str, Any]]]]
+
+
+@dataclass(frozen=True)
+class Training:
+    """All that decides what booster comes out, and what its library needs.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    schedule : Schedule
+    seed : int or None
+        None leaves the library's own default, in the first segment.
+    row_bytes, disk_row_bytes : float
+        See `Size`.
+    network : callable
+        Opens what lets the workers of some ranks find each other; its value is for each of them.
+    watched : str
+        The metric that early stopping follows; "" for the last one.
+    of_all : mapping
+        scikit-learn's scorers that, where several workers train, take the place of metrics which
+        a worker cannot measure for the others.
+    on_device : mapping
+        Parameters added where every worker that trains has a GPU.
+    most_threads : int, optional
+        Threads of a worker that the user allows.
+    layout : str
+        one or all where the user prefers it; else auto.
+    """
+
+    recipe: Recipe
+    schedule: Schedule
+    seed: int | None
+    row_bytes: float
+    network: Network
+    disk_row_bytes: float | None = None
+    watched: str = ""
+    of_all: Mapping[str, str] = field(default_factory=dict)
+    on_device: Mapping[str, Any] = field(default_factory=dict)
+    most_threads: int | None = None
+    layout: str = "auto"
+
+
+class Boosting:
+    """Trains one booster.
+
+    Raises WorkersLost when workers are lost again and again, and BadJob when their memory does
+    not suffice.
+    """
+
+    def __init__(self, collective: AnyCollective, training: Training) -> None:
+        self._collective = collective
+        self._training = training
+        self._schedule = training.schedule
+        self._checkpoint = collective.checkpoint
+        self._key = _digest(collective, training)
+        self._told = ""
+
+    def run(self) -> Course:
+        """Return the course at its end, from where an earlier run of the same training stopped."""
+        kept = self._checkpoint.kept_state(STATE)
+        safe = Course(self._key) if kept is None else Course.load(kept)
+        if safe.key != self._key:
+            safe = Course(self._key)
+        losses = 0
+        while not self._is_done(safe):
+            course = deepcopy(safe)
+            try:
+                with self._team(course) as (team, panel):
+                    while not (self._is_done(course) or team.outgrown):
+                        self._train_segment(course, team, panel)
+                        safe = deepcopy(course)
+            except WorkersLost as error:
+                losses += 1
+                if losses > MOST_LOSSES:
+                    raise
+                self._checkpoint.tell(f"{error}; training goes on from round {safe.rounds}")
+        return safe
+
+    def _is_done(self, course: Course) -> bool:
+        return course.stopped or course.rounds >= self._schedule.n_rounds
+
+    @contextmanager
+    def _team(self, course: Course) -> Iterator[tuple[Team, Panel]]:
+        """Choose the workers that train, and have them make ready from where the course is."""
+        training, collective = self._training, self._collective
+        workers = collective.each(scout, [None] * len(collective.workers))
+        layout = self._choose(workers, course.mode)
+        course.mode = layout.mode
+        together = layout.mode == "all"
+        recipe = self._recipe_for(layout, workers)
+        bins = self._sample(layout) if together else None
+        network = training.network(collective, layout.ranks) if together else nullcontext([])
+        team = Team(collective, layout)
+        with network as networks:
+            try:
+                ready = team.muster(recipe, networks, bins)
+                own_rows = recipe.trainer.OWN_ROWS
+                yield team, Panel(ready, recipe.scorers, recipe.plan.classes, own_rows=own_rows)
+            finally:
+                team.disband()
+
+    def _choose(self, workers: Sequence[Worker], mode: str) -> Layout:
+        collective, training = self._collective, self._training
+        rows, sizes = collective.rows, collective.partitions.bytes_each
+        size = Size(
+            rows=sum(rows),
+            n_features=collective.n_features,
+            n_rounds=self._schedule.n_rounds,
+            read_row_bytes=sum(sizes) / max(1, sum(rows)),
+            row_bytes=training.row_bytes,
+            disk_row_bytes=training.disk_row_bytes,
+            block_bytes=max(sizes, default=0),
+        )
+        held = [sum(rows[number] for number in one.numbers) for one in collective.workers]
+        preferred = mode or training.layout.replace("auto", "")
+        layout = choose_layout(
+            workers, held, size, mode=preferred, most_threads=training.most_threads
+        )
+        if len(workers) > 1:
+            self._tell(_describe(layout, size))
+        return layout
+
+    def _tell(self, message: str) -> None:
+        if message != self._told:
+            self._told = message
+            self._checkpoint.tell(message)
+
+    def _recipe_for(self, layout: Layout, workers: Sequence[Worker]) -> Recipe:
+        training, recipe = self._training, self._training.recipe
+        if training.on_device and all(workers[rank].device for rank in layout.ranks):
+            recipe = replace(recipe, params={**recipe.params, **training.on_device})
+        if layout.mode == "all" and training.of_all:
+            of_all = {n: training.of_all[n] for n in recipe.metrics if n in training.of_all}
+            recipe = replace(
+                recipe,
+                metrics=tuple(name for name in recipe.metrics if name not in of_all),
+                scorers={**recipe.scorers, **of_all},
+            )
+        return recipe
+
+    def _sample(self, layout: Layout) -> Part:
+        """Return rows of all partitions, by which every worker bins values alike."""
+        collective, plan = self._collective, self._training.recipe.plan
+        rows = max(1, sum(collective.rows))
+        row_bytes = sum(collective.partitions.bytes_each) / rows
+        share = min(1.0, _BIN_ROWS / rows, _BIN_BYTES / max(1.0, rows * row_bytes))
+        found: dict[int, Part] = {}
+        states = [(one.numbers, plan, share) for one in collective.workers]
+        for samples in collective.each(_sample_own, states):
+            found |= samples
+        return join([found[number] for number in sorted(found)], replace(plan, kind="regression"))
+
+    def _train_segment(self, course: Course, team: Team, panel: Panel) -> None:
+        team.begin(Begin(course.rounds, self._seed(course.rounds), course.model or None))
+        end = self._schedule.segment_end(course.rounds)
+        round_s: float | None = None
+        while course.rounds < end and not course.stopped:
+            rounds = self._schedule.rounds_at_once(course.rounds, round_s)
+            started_s = time.monotonic()
+            answers = team.order(Advance(rounds))
+            round_s = (time.monotonic() - started_s) / rounds
+            for measured in zip(*answers, strict=True):
+                course.add(*panel.combine(measured))
+            self._stop_early(course)
+            self._checkpoint.progress(course.rounds, self._schedule.n_rounds, "rounds")
+        course.model = team.ask_first(Export(course.rounds))
+        packed = course.dump()
+        self._checkpoint.keep_state(STATE, lambda: packed)
+
+    def _stop_early(self, course: Course) -> None:
+        patience = self._schedule.patience
+        if patience is None:
+            return
+        names = [name for name in course.maximise if name.startswith("validation_")]
+        watched = f"validation_{self._training.watched}"
+        name = watched if watched in names else names[-1]
+        verdict = judge(course.history[name], patience, maximise=course.maximise[name])
+        course.watched, course.best = name, verdict.best
+        if verdict.stop is not None:
+            course.cut(verdict.stop)
+            course.stopped = True
+
+    def _seed(self, rounds: int) -> int | None:
+        segment = self._schedule.segment(rounds)
+        if segment == 0:
+            return self._training.seed
+        return seed_of_segment(self._training.seed or 0, segment)
+
+
+def _sample_own(holder: Any, state: Any) -> dict[int, Part]:
+    numbers, plan, share = state
+    return sample_parts(holder, numbers, plan, share)
+
+
+def _describe(layout: Layout, size: Size) -> str:
+    rows = f"{size.rows:,} rows x {size.n_features:,}"
+    if layout.mode == "all":
+        return f"training on {rows} in {len(layout.ranks)} workers at once"
+    threads = f"{layout.threads[0]} thread{'s' if layout.threads[0] > 1 else ''}"
+    if layout.mode == "disk":
+        return f"training on {rows} from disk in one worker, with {threads}"
+    return f"training on {rows} in one worker, with {threads}: the fastest way"
+
+
+def _digest(collective: AnyCollective, training: Training) -> str:
+    """Return what the state of a training is known by: its data and what decides its booster."""
+    recipe, schedule = training.recipe, training.schedule
+    facts = {
+        "data": collective.partitions.key,
+        "trainer": recipe.trainer.__name__,
+        "params": {name: repr(value) for name, value in sorted(recipe.params.items())},
+        "plan": repr(recipe.plan),
+        "metrics": [recipe.metrics, dict(recipe.scorers)],
+        "schedule": [schedule.n_rounds, schedule.segment_rounds, schedule.patience],
+        "seed": training.seed,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

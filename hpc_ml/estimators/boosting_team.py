@@ -1,0 +1,104 @@
+"""The workers that train one booster together, from their muster until they disband."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from hpc_ml.errors import HpcMlError, WorkersLost
+from hpc_ml.estimators.boosting_layout import Layout
+from hpc_ml.estimators.boosting_orders import Begin, Disband, Failed, Muster, Ready, Recipe, obey
+from hpc_ml.estimators.inputs import AnyCollective
+
+
+class Team:
+    """Gives orders to the workers of a layout; the others wait.
+
+    Parameters
+    ----------
+    collective : Collective
+    layout : Layout
+        Who trains, by rank in the collective.
+    """
+
+    def __init__(self, collective: AnyCollective, layout: Layout) -> None:
+        self._collective = collective
+        self._layout = layout
+        workers = collective.workers
+        self._addresses = [workers[rank].address for rank in layout.ranks]
+        self._known = {worker.address for worker in workers}
+        self._begun = False
+
+    @property
+    def outgrown(self) -> bool:
+        """Whether workers have come that could train too."""
+        if self._layout.mode != "all":
+            return False
+        return bool({worker.address for worker in self._collective.workers} - self._known)
+
+    def muster(
+        self, recipe: Recipe, networks: Sequence[Mapping[str, Any]], bins: Any
+    ) -> list[Ready]:
+        """Have each worker read its rows and join the others."""
+        layout, alone = self._layout, self._layout.mode != "all"
+        workers = {worker.address: worker for worker in self._collective.workers}
+        everything = tuple(range(self._collective.n_partitions))
+        musters = []
+        for rank, address in enumerate(self._addresses):
+            if address not in workers:
+                raise WorkersLost(f"the worker {address} was lost")
+            numbers = everything if alone else workers[address].numbers
+            musters.append(
+                Muster(
+                    recipe,
+                    layout.mode,
+                    numbers,
+                    rank,
+                    len(self._addresses),
+                    layout.threads[rank],
+                    layout.at_once,
+                    networks[rank] if networks else {},
+                    bins,
+                )
+            )
+        return self._give(musters, whole=alone)
+
+    def begin(self, begin: Begin) -> None:
+        """Have all begin a segment; the model of the rounds before travels once."""
+        self.order(replace(begin, model=None) if self._begun else begin)
+        self._begun = True
+
+    def order(self, order: Any) -> list[Any]:
+        """Have all do the same; return their answers by rank."""
+        return self._give([order] * len(self._addresses))
+
+    def ask_first(self, order: Any) -> Any:
+        """Have the first do something that all could do."""
+        return self._give([order] + [None] * (len(self._addresses) - 1))[0]
+
+    def disband(self) -> None:
+        """Let all go that the workers made."""
+        with suppress(HpcMlError):
+            self.order(Disband())
+
+    def _give(self, orders: Sequence[Any], *, whole: bool = False) -> list[Any]:
+        by_address = dict(zip(self._addresses, orders, strict=True))
+        there = [worker.address for worker in self._collective.workers]
+        if lost := set(self._addresses) - set(there):
+            raise WorkersLost(f"the worker {min(lost)} was lost")
+        answers = self._collective.each(
+            obey, [by_address.get(address) for address in there], whole=whole
+        )
+        _raise_failures(answers)
+        found = dict(zip(there, answers, strict=True))
+        return [found[address] for address in self._addresses]
+
+
+def _raise_failures(answers: Sequence[Any]) -> None:
+    """Raise the first failure that is a worker's own, else that one was left alone."""
+    failures = [answer for answer in answers if isinstance(answer, Failed)]
+    for failed in failures:
+        if not failed.left_alone:
+            raise failed.error
+    if failures:
+        raise WorkersLost("a worker was lost during training") from failures[0].error
