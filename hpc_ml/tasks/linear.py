@@ -83,6 +83,11 @@ def check(job: "Job[Settings]", summary: "DataSummary") -> None:
     from hpc_ml.tasks.scoring import check_scoring_words
 
     settings = job.settings
+    if summary.n_features is None:
+        raise BadJob(
+            "a linear model is fitted on columns of numbers, and data.text is none",
+            hint="run sgd for texts",
+        )
     build_model(settings, job.seed)
     classifies = settings.estimator in _CLASSIFIERS
     if not classifies and summary.target_kind == "text":
@@ -109,7 +114,7 @@ def build_model(settings: Settings, seed: int) -> Any:
     seed_estimator(model.set_params(**given, **settings.params), seed)
     try:
         model.validate_parameters()
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise BadJob(" ".join(str(error).split())) from error
     return model
 

@@ -110,6 +110,11 @@ def test_what_scikit_learn_warns_of_is_told_once(client: Client, tmp_path: Path)
         ({"params": {"max_iter": "many"}}, "'max_iter' parameter of LogisticRegression", BadJob),
         ({"params": {"solver": "saga"}}, "'lbfgs' finds the same minimum", BadJob),
         ({"estimator": "Ridge"}, "predicts numbers, and the target is text", BadJob),
+        (
+            {"estimator": "Ridge", "data": {"target": "spent", "text": "buys", "columns": None}},
+            "data.text is none",
+            BadJob,
+        ),
         ({"scoring": "r2"}, "r2 is a score of numbers", BadJob),
         ({"data": {"target": "spent"}}, "take an estimator for regression", BadInput),
         (
