@@ -1,7 +1,7 @@
 """Training by partial_fit: the model goes from partition to partition, epoch after epoch."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, model_validator
 
@@ -158,17 +158,18 @@ def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun
 def build_model(settings: Settings, rows: "OpenRows", seed: int) -> "Incremental":
     """Return the unfitted model that the settings word, for these rows."""
     from hpc_ml.estimators import Incremental
-    from hpc_ml.tasks.sgd_words import choose_estimator, kind_of
+    from hpc_ml.tasks.sgd_words import choose_estimator, learn_target
 
-    kind = kind_of(rows) if settings.estimator is None else None
-    texts = rows.feature_names is None
+    kind, labels = None, cast(Any, rows.classes)
+    if settings.estimator is None:
+        kind, labels = learn_target(rows)
     scoring = settings.scoring
     return Incremental(
-        choose_estimator(settings, kind, texts=texts, seed=seed),
+        choose_estimator(settings, kind, texts=rows.feature_names is None, seed=seed),
         epochs=settings.epochs,
         shuffle=settings.shuffle,
         batch_size=settings.batch_size,
-        classes=rows.classes if settings.classes is None else list(settings.classes),
+        classes=labels if settings.classes is None else list(settings.classes),
         early_stopping=settings.early_stopping,
         validation_fraction=settings.validation_fraction,
         n_iter_no_change=settings.n_iter_no_change,

@@ -132,15 +132,15 @@ def _check_classes(last: Any, settings: "Settings", summary: "DataSummary") -> N
             raise BadJob(f"the target holds {label!r}, which is none of them", where="classes")
 
 
-def kind_of(rows: "OpenRows") -> "TargetKind":
-    """Return what the target is, by a pass over it where that is not known yet."""
+def learn_target(rows: "OpenRows") -> "tuple[TargetKind, list[Any] | None]":
+    """Return what the target is and its labels, by a pass over it where they are not known yet."""
     if rows.classes is not None:
-        return "classes"
+        return "classes", rows.classes.tolist()
     first, *others = rows.collective.map(_count)
     for counts in others:
         first.merge(counts)
     kind: TargetKind = first.kind(classification=False)
-    return kind
+    return kind, None if kind == "continuous" else sorted(first.counts)
 
 
 def _count(block: Any, _state: None, _memory: dict[str, Any]) -> Any:
