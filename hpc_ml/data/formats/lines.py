@@ -43,13 +43,6 @@ def buffered(content: io.RawIOBase) -> BinaryIO:
     return cast(BinaryIO, io.BufferedReader(content, _BUFFER_BYTES))
 
 
-def open_part(file: DataFile, start: int, stop: int) -> BinaryIO:
-    """Open the bytes of a file from one to another."""
-    content = file.open()
-    content.seek(start)
-    return limited(content, stop - start)
-
-
 def find_line_starts(file: DataFile, cuts: Sequence[int]) -> dict[int, int]:
     """Return, by cut, where the first line at or after it starts; the end where there is none."""
     starts = {}

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ENDINGS = (".parquet", ".pq")
 place = place_in_rows
 _BATCH_ROWS = 65_536
+# Larger row groups than this are told, where they make several partitions.
+_LARGE_GROUP_BYTES = 256 * 2**20
 _BUFFERED_BYTES = 16 * 2**20
 
 
@@ -49,8 +51,6 @@ def plan(source: DataSource) -> Layout:
         extents = list(_extents(fragments, schema, wanted))
         hive = tuple(_hive_values(fragment) for fragment in fragments)
     pieces, sizes = cut(extents, source.spec.partition_size)
-    found = len(files)
-    folder = location.is_folder or location.is_pattern
     return Layout(
         kind="table",
         form="parquet",
@@ -61,7 +61,7 @@ def plan(source: DataSource) -> Layout:
         names=tuple(schema.names),
         schema=schema.remove_metadata(),
         n_columns=len(schema.names),
-        notes=(f"{found} file{'' if found == 1 else 's'} of {location.name}",) if folder else (),
+        notes=tuple(_notes(location, files, extents, sizes)),
         reading=Reading(hive),
     )
 
@@ -71,6 +71,22 @@ def read_piece(layout: Layout, piece: Piece, columns: Sequence[str]) -> "pa.Tabl
     import pyarrow as pa
 
     return pa.concat_tables([_read_span(layout, span, columns) for span in piece])
+
+
+def _notes(
+    location: Location,
+    files: Sequence[DataFile],
+    groups: Sequence[Extent],
+    sizes: Sequence[int],
+) -> Iterator[str]:
+    if not location.is_file:
+        yield f"{len(files)} file{'' if len(files) == 1 else 's'} of {location.name}"
+    largest = max((group.memory_bytes for group in groups), default=0)
+    if largest > max(_LARGE_GROUP_BYTES, 2 * max(sizes, default=0)):
+        yield (
+            f"row groups of up to {largest / 2**20:,.0f} MiB: a partition inside of one is decoded "
+            "from the start of it, unless it follows the one before; smaller groups read faster"
+        )
 
 
 def _find(source: DataSource) -> tuple[DataFile, ...]:
