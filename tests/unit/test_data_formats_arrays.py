@@ -168,7 +168,7 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path, name):
 def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch, name, module):
     WRITERS[name](tmp_path / name, X=X)
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(BadData, match=rf"{module}, which is not installed; pip install 'hpc-ml"):
+    with pytest.raises(BadData, match=rf"{module}, which is not installed; pip install {module}"):
         plan_of(tmp_path / name)
 
 

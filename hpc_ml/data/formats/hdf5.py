@@ -65,7 +65,7 @@ def _open(file: DataFile) -> Iterator[Any]:
         raise BadData(
             "HDF5 is read by h5py, which is not installed",
             where=str(file),
-            hint="pip install 'hpc-ml[formats]'",
+            hint="pip install h5py",
         ) from None
     with reading(file, "HDF5"), file.open() as content, h5py.File(content, "r") as root:
         yield root

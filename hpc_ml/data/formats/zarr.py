@@ -87,7 +87,7 @@ def _open(address: str) -> Iterator[Any]:
         raise BadData(
             "Zarr is read by zarr, which is not installed",
             where=address,
-            hint="pip install 'hpc-ml[formats]'",
+            hint="pip install zarr",
         ) from None
     # The workers are one process for each core: no threads beside them.
     with reading(address, "Zarr"), zarr.config.set({"async.concurrency": 1}):
