@@ -18,6 +18,9 @@ _MODULES = {
     "HyperbandSearchCV": "hyperband",
     "Incremental": "incremental",
     "KMeans": "kmeans",
+    "LGBMClassifier": "lightgbm_estimators",
+    "LGBMRanker": "lightgbm_estimators",
+    "LGBMRegressor": "lightgbm_estimators",
     "Lasso": "linear_regression",
     "LinearRegression": "linear_regression",
     "LogisticRegression": "linear_logistic",
@@ -29,6 +32,9 @@ _MODULES = {
     "Ridge": "linear_regression",
     "SuccessiveHalvingSearchCV": "hyperband",
     "TPESearchCV": "optuna_search",
+    "XGBClassifier": "xgboost_estimators",
+    "XGBRanker": "xgboost_estimators",
+    "XGBRegressor": "xgboost_estimators",
 }
 
 __all__ = ["surroundings", *_MODULES]
