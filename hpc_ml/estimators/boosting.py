@@ -203,6 +203,8 @@ class Boosting:
         if patience is None:
             return
         names = [name for name in course.maximise if name.startswith("validation_")]
+        if not names:
+            raise ValueError("eval_metric names nothing that the library can measure")
         watched = f"validation_{self._training.watched}"
         name = watched if watched in names else names[-1]
         verdict = judge(course.history[name], patience, maximise=course.maximise[name])

@@ -1,5 +1,6 @@
 """What the estimators of both libraries share: how they take data, and what they learn of them."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -143,6 +144,7 @@ DataFrame, Partitions or Collective
         course = Boosting(collective, self._training(plan, columns, seed)).run()
         self._take_course(course, plan, columns)
         self.history_ = {name: list(values) for name, values in course.history.items()}
+        self.n_rounds_, self.watched_, self.best_round_ = course.rounds, course.watched, course.best
 
     def _training(self, plan: RowPlan, columns: Columns, seed: int | None) -> Training:
         """Return how the library trains."""
@@ -225,7 +227,15 @@ def as_value_error(*errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except errors as error:
-        raise ValueError(" ".join(str(error).split("Stack trace:")[0].split())) from error
+        raise ValueError(_in_one_line(str(error))) from error
+
+
+def _in_one_line(text: str) -> str:
+    """Return what a library says, without where in its source it says so."""
+    text = text.split("Stack trace:")[0].split("Objective candidate:")[0]
+    text = re.sub(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ", "", text)
+    text = re.sub(r" at \S+, line \d+ \.", "", text)
+    return " ".join(text.split())
 
 
 def find_classes(collective: AnyCollective) -> tuple[Any, Any]:

@@ -78,6 +78,11 @@ class DistributedLightgbm(DistributedBooster, lightgbm.LGBMModel):  # type: igno
                 setattr(local, name, value)
         return local
 
+    def gains_and_splits(self) -> tuple[Any, Any]:
+        """Return for each column what its splits gained in all, and how many there are."""
+        importance = self.booster_.feature_importance
+        return importance("gain"), importance("split")
+
     def _process_params(self, stage: str) -> dict[str, Any]:
         params = super()._process_params(stage)
         return {name: value for name, value in params.items() if name not in _OWN}
@@ -281,6 +286,13 @@ class LGBMRanker(DistributedLightgbm, lightgbm.LGBMRanker):  # type: ignore[misc
     def predict(self, X: Any, **words: Any) -> Any:  # type: ignore[override]
         """Return scores to rank by; parameters are those of `lightgbm.LGBMRanker.predict`."""
         return self._follow("predict", X, **words)
+
+
+def find_known() -> set[str]:
+    """Return the names of all parameters, aliases included."""
+    aliases = _ConfigAliases._get_all_param_aliases()
+    own = lightgbm.LGBMModel().get_params()
+    return {*aliases, *(one for names in aliases.values() for one in names), *own, *_OWN}
 
 
 def _is_of_one_piece(params: dict[str, Any]) -> bool:

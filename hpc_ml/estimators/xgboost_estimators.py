@@ -58,6 +58,16 @@ class DistributedXgboost(DistributedBooster, xgboost.XGBModel):
             local.n_classes_ = self.n_classes_
         return local
 
+    def gains_and_splits(self) -> tuple[Any, Any]:
+        """Return for each column what its splits gained in all, and how many there are."""
+        booster = self.get_booster()
+        names = booster.feature_names or [f"f{n}" for n in range(booster.num_features())]
+        kinds = ("weight", "weight") if self.booster == "gblinear" else ("total_gain", "weight")
+        gains, splits = (booster.get_score(importance_type=kind) for kind in kinds)
+        return tuple(
+            np.array([found.get(name, 0.0) for name in names]) for found in (gains, splits)
+        )
+
     def _wrapper_params(self) -> set[str]:
         return super()._wrapper_params() | OWN_PARAMETERS
 
@@ -170,8 +180,10 @@ class XGBClassifier(DistributedXgboost, xgboost.XGBClassifier):
         self.layout = layout
         super().__init__(objective=objective, **parameters)
 
-    def _more_tags(self) -> dict[str, bool]:
-        return super()._more_tags() | {"multilabel": False}
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = False
+        return tags
 
     @property
     def classes_(self) -> Any:
