@@ -110,6 +110,19 @@ def test_compressed_files_are_a_partition_each(frame, tmp_path, name, pack):
     assert place_row(plan, 1, 0) == f"{tmp_path}/1{name}:2"
 
 
+@pytest.mark.parametrize("name", ["t.csv.gz", "t.jsonl.gz"])
+def test_a_large_file_that_is_cut_off_is_told(frame, tmp_path, sampled, name):
+    path = tmp_path / name
+    if name == "t.csv.gz":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_json(path, orient="records", lines=True)
+    for length in (len(path.read_bytes()) // 2, 1_000):
+        path.write_bytes(path.read_bytes()[:length])
+        with pytest.raises(BadData, match="the gzip file is cut off or damaged"):
+            read_all(plan_of(path))
+
+
 def test_a_large_compressed_file_is_told(frame, tmp_path, monkeypatch):
     monkeypatch.setattr("hpc_ml.data.formats.text._LARGE_PACKED_BYTES", 1_000)
     frame.to_csv(tmp_path / "t.csv.gz", index=False)

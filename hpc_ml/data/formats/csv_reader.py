@@ -1,6 +1,7 @@
 """Arrow's reader of CSV, with one thread."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -25,6 +26,10 @@ class CsvReader:
         table = read_text(text, self.names, self.given, None, content)
         csv_errors.check_text(text, table.schema)
         return table
+
+    def explained(self, text: CsvText) -> AbstractContextManager[None]:
+        """Turn what is raised while a text is read into BadData."""
+        return csv_errors.explained(text, self.names)
 
     def last_end(self, block: bytes) -> int:
         """Return the byte after the last whole record."""

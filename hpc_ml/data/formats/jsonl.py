@@ -6,7 +6,7 @@ missing there.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -103,6 +103,12 @@ class JsonReader:
         import pyarrow as pa
 
         return read_text(text, pa.schema(list(self.given.items())), content)
+
+    def explained(self, text: Text) -> AbstractContextManager[None]:
+        """Turn what is raised while a text is read into BadData."""
+        import pyarrow as pa
+
+        return _explained(text, pa.schema([]))
 
     def last_end(self, block: bytes) -> int:
         """Return the byte after the last line."""

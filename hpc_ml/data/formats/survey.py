@@ -7,11 +7,11 @@ fraction may follow; only where they are labels, groups or categories they stay 
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, BinaryIO, Generic, Protocol, TypeVar
 
 from hpc_ml.data.columns import TARGET_NAMES
-from hpc_ml.data.files import reading
-from hpc_ml.data.formats.text import BROKEN, AnyText, Text
+from hpc_ml.data.formats.text import AnyText, Text
 from hpc_ml.data.pieces import Piece
 from hpc_ml.data.source import DataSource
 from hpc_ml.errors import BadData
@@ -39,6 +39,9 @@ class Reader(Protocol[T_contra]):
 
     def read(self, text: T_contra, content: BinaryIO | None) -> "pa.Table":
         """Return the rows of a text, or of the part of it that is read already."""
+
+    def explained(self, text: T_contra) -> AbstractContextManager[None]:
+        """Turn what is raised while a text is read into BadData."""
 
     def last_end(self, block: bytes) -> int:
         """Return the byte after the last whole record of a block that begins with one."""
@@ -115,7 +118,7 @@ class Survey(Generic[AnyText]):
         return pa.schema(list(types.items())), [note]
 
     def _sample(self, text: AnyText, limit_bytes: int) -> None:
-        with reading(text, "text", passing=BROKEN), text.open() as content:
+        with self._reader.explained(text), text.open() as content:
             block = _read_records(content, limit_bytes, self._reader)
         self._take(self._reader.read(text, io.BytesIO(block)), len(block))
 
