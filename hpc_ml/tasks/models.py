@@ -57,8 +57,8 @@ def keep_model(
     recipe = partitions.recipe
     facts = {
         "task": task,
-        "parameters": plain(dict(parameters)),
-        "metrics": plain(dict(metrics)),
+        "parameters": _as_words(dict(parameters)),
+        "metrics": _as_words(dict(metrics)),
         "data_key": recipe.key,
         "columns": None if recipe.data.is_text else [_describe(one) for one in recipe.columns],
         "features": rows.feature_names,
@@ -97,6 +97,16 @@ def save_model(folder: Path, model: Any, facts: Mapping[str, Any], measure: Meas
         "data": measure.data,
     }
     write_model_folder(folder, bare, preparation, {**facts, **more})
+
+
+def _as_words(value: Any) -> Any:
+    """Return a value as JSON has it; objects among the parameters as they are written."""
+    value = plain(value)
+    if isinstance(value, Mapping):
+        return {str(name): _as_words(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_as_words(item) for item in value]
+    return value if isinstance(value, str | int | float | None) else repr(value)
 
 
 def _describe(column: "ColumnSummary") -> dict[str, Any]:

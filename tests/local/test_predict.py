@@ -23,6 +23,7 @@ from hpc_ml.spec.data import Data
 from hpc_ml.tasks import predict
 from hpc_ml.tasks.models import keep_model, load_model
 from hpc_ml.tasks.rows import open_rows
+from tests.conftest import json_of
 from tests.local.moody import Notebook
 
 
@@ -310,3 +311,16 @@ def test_a_file_of_a_model_predicts_one_row(client, tmp_path):
 
     assert metrics == {"rows": 1, "files": 1}
     np.testing.assert_array_equal(found["prediction"], model.predict([[0.25, 1.5]]))
+
+
+def test_the_example_needs_no_words_and_its_model_can_be_named(hpc_ml, tmp_path):
+    run = json_of(hpc_ml("run", "predict", "--json"))
+
+    assert run["metrics"] == {"rows": 150, "files": 1, "test_accuracy": 0.96}
+    found = pd.read_parquet(run["artefacts"]["predictions"])
+    assert list(found.columns) == ["prediction", *(f"probability_{label}" for label in range(3))]
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    refused = hpc_ml("run", "predict", "--model", "last", "--data", "rows.csv")
+    assert refused.returncode == 2
+    assert "the data have 2 columns, and the model was fitted on 4" in refused.stderr
+    assert len(list((tmp_path / "runs").iterdir())) == 1
