@@ -135,10 +135,14 @@ def write_importances(model: Any, rows: "OpenRows", run: "TaskRun") -> None:
 
 
 def measure(model: Any) -> dict[str, Any]:
-    """Return the rounds, and with early stopping the best of them and its score."""
+    """Return the rounds, and with early stopping the best of them and its score.
+
+    `best_iteration` is the library's: XGBoost counts from 0, LightGBM from 1.
+    """
     metrics: dict[str, Any] = {"rounds": model.n_rounds_}
     if model.best_round_ is not None:
-        metrics["best_iteration"] = model.best_round_
+        best = model.best_iteration if hasattr(model, "get_booster") else model.best_iteration_
+        metrics["best_iteration"] = int(best)
         metrics[model.watched_] = model.history_[model.watched_][model.best_round_]
     return metrics
 
