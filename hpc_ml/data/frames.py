@@ -36,14 +36,29 @@ def float_type(schema: "pa.Schema", names: Sequence[str]) -> Any:
 def frame(table: "pa.Table", columns: Sequence[ColumnSummary], dtype: Any) -> "pd.DataFrame":
     """Return the columns as a DataFrame: the same types whichever rows of the data they hold.
 
-    Numbers are floats of one width; where a column of booleans or whole numbers misses values
-    somewhere in the data, it is of the type that pandas gives it then.
+    Numbers come first, as floats of one width in one block. Where a column of booleans or whole
+    numbers misses values somewhere in the data, it is of the type that pandas gives it then.
     """
-    import pyarrow as pa
+    import pandas as pd
 
-    made = [_as_framed(table.column(column.name), column, dtype) for column in columns]
-    plain = pa.table(made, [column.name for column in columns])
-    framed: pd.DataFrame = plain.to_pandas(
+    numeric = [column.name for column in columns if column.kind == "numeric"]
+    framed = pd.DataFrame(numbers(table, numeric, dtype), columns=numeric, copy=False)
+    others = [column for column in columns if column.kind != "numeric"]
+    if not others:
+        return framed
+    return pd.concat([framed, _other_columns(table, others)], axis=1)
+
+
+def _other_columns(table: "pa.Table", columns: Sequence[ColumnSummary]) -> "pd.DataFrame":
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    made = [table.column(column.name) for column in columns]
+    made = [
+        pc.cast(column, column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        for column in map(as_plain_numbers, made)
+    ]
+    framed: pd.DataFrame = pa.table(made, [column.name for column in columns]).to_pandas(
         use_threads=False, split_blocks=True, self_destruct=True, ignore_metadata=True
     )
     for column in columns:
@@ -52,18 +67,6 @@ def frame(table: "pa.Table", columns: Sequence[ColumnSummary], dtype: Any) -> "p
         elif column.missing and framed[column.name].dtype.kind in "iu":
             framed[column.name] = framed[column.name].astype(float)
     return framed
-
-
-def _as_framed(column: "pa.ChunkedArray", summary: ColumnSummary, dtype: Any) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_dictionary(column.type):
-        column = pc.cast(column, column.type.value_type)
-    column = as_plain_numbers(column)
-    if summary.kind == "numeric":
-        return pc.cast(column, pa.from_numpy_dtype(dtype), safe=False)
-    return column
 
 
 def numbers(table: "pa.Table", names: Sequence[str], dtype: Any) -> "np.ndarray[Any, Any]":

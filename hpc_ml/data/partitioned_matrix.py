@@ -12,7 +12,7 @@ from hpc_ml.data.matrix_scan import MatrixScan, scan_matrix
 from hpc_ml.data.partitioned_split import Parts
 from hpc_ml.data.plan import PartitionPlan, read_partition
 from hpc_ml.data.preparation_fit import fit_matrix_preparation
-from hpc_ml.data.preparation_statistics import TrainingStatistics, measure_matrix
+from hpc_ml.data.preparation_statistics import TrainingStatistics, measure_columns
 from hpc_ml.data.scan import Scanned
 from hpc_ml.data.source import DataSource
 from hpc_ml.errors import BadData
@@ -139,7 +139,8 @@ class PartitionedMatrix:
         self, raw: RawMatrix, training: "Numbers", columns: Sequence[ColumnSummary], dtype: Any
     ) -> TrainingStatistics:
         """Return the statistics of the training rows of a partition, told by a mask."""
-        return measure_matrix(self.kept(raw).X[training])
+        X = self.kept(raw).X[training]
+        return measure_columns(X, [str(number) for number in range(X.shape[1])])
 
     def values(
         self, raw: RawMatrix, training: "Numbers", names: Sequence[str], dtype: Any

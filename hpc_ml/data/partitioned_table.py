@@ -13,7 +13,7 @@ from hpc_ml.data.matrix import as_floats, no_rows
 from hpc_ml.data.partitioned_split import Parts
 from hpc_ml.data.plan import PartitionPlan, place_row, read_partition
 from hpc_ml.data.preparation_fit import fit_frame_preparation
-from hpc_ml.data.preparation_statistics import TrainingStatistics, measure_frame
+from hpc_ml.data.preparation_statistics import TrainingStatistics, measure_columns
 from hpc_ml.data.row_roles import check_role_types, check_strategies
 from hpc_ml.data.rows import read_parts
 from hpc_ml.data.scan import Scanned, TableScan, drop_missing, missing_mask
@@ -175,8 +175,10 @@ class PartitionedTable:
         self, raw: RawTable, training: "Numbers", columns: Sequence[ColumnSummary], dtype: Any
     ) -> TrainingStatistics:
         """Return the statistics of the training rows of a partition, told by a mask."""
+        framed = self._frame(raw, columns, dtype)[training]
         numeric = [column.name for column in columns if column.kind == "numeric"]
-        return measure_frame(self._frame(raw, columns, dtype)[training], numeric)
+        counted = framed[[column.name for column in columns if column.kind != "numeric"]]
+        return measure_columns(framed[numeric].to_numpy(), numeric, counted)
 
     def values(
         self, raw: RawTable, training: "Numbers", names: Sequence[str], dtype: Any

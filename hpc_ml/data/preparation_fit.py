@@ -84,19 +84,19 @@ def _make_rows(empty: "pd.DataFrame", statistics: TrainingStatistics) -> "pd.Dat
     import pandas as pd
 
     numbers = statistics.numbers
-    values = {name: list(counts) for name, counts in statistics.values.items()}
-    for position, name in enumerate(statistics.names):
-        there = numbers.count[position] > 0
-        ends = [numbers.low[position], numbers.high[position]] if there else [np.nan]
-        values[name] = ends + [np.nan] * bool(numbers.missing[position] and there)
-    longest = max(len(column) for column in values.values())
-    return pd.DataFrame(
-        {
-            name: pd.Series(values[name] + values[name][:1] * (longest - len(values[name])),
-                            dtype=empty[name].dtype)
-            for name in empty.columns
-        }
-    )  # fmt: skip
+    bounds = [_bound(numbers.low, numbers.count), _bound(numbers.high, numbers.count)]
+    gaps = np.where(numbers.missing > 0, np.nan, bounds[0])
+    count = max([3, *(len(counts) for counts in statistics.values.values())])
+    block = np.stack([*bounds, *[gaps] * (count - 2)])
+    numeric = list(statistics.names)
+    rows = pd.DataFrame(block.astype(empty[numeric].to_numpy().dtype), columns=numeric)
+    counted = {
+        name: pd.Series(
+            [*counts, *[next(iter(counts))] * (count - len(counts))], dtype=empty[name].dtype
+        )
+        for name, counts in statistics.values.items()
+    }
+    return pd.concat([rows, pd.DataFrame(counted)], axis=1)[list(empty.columns)]
 
 
 def _choose(statistics: TrainingStatistics, positions: list[int]) -> TrainingStatistics:

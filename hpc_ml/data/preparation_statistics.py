@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     Numbers = np.ndarray[Any, Any]
 
 
+# Columns are measured in parts of this size, of which a few copies are made.
+_MEASURED_BYTES = 16 * 2**20
+
+
 @dataclass
 class NumberStatistics:
     """Of columns of numbers, each an array with one value a column; NaN is missing.
@@ -102,15 +106,25 @@ class TrainingStatistics:
                 own[value] = own.get(value, 0) + count
 
 
-def measure_frame(frame: "pd.DataFrame", numeric: Sequence[str]) -> TrainingStatistics:
-    """Return the statistics of training rows; the columns not in `numeric` are counted."""
-    counted = [name for name in frame.columns if name not in set(numeric)]
-    return TrainingStatistics(
-        rows=len(frame),
-        names=tuple(numeric),
-        numbers=measure_columns([frame[name].to_numpy() for name in numeric]),
-        values={name: _count_values(frame[name]) for name in counted},
-    )
+def measure_columns(
+    X: Any, names: Sequence[str], counted: "pd.DataFrame | None" = None
+) -> TrainingStatistics:
+    """Return the statistics of training rows.
+
+    Parameters
+    ----------
+    X : array of rows x columns, or CSR
+        The columns of numbers.
+    names : sequence of str
+        Their names.
+    counted : DataFrame, optional
+        The columns of which values are counted.
+    """
+    from scipy import sparse
+
+    numbers = _measure_csr(X) if sparse.issparse(X) else _measure_array(X)
+    values = {} if counted is None else {n: _count_values(counted[n]) for n in counted.columns}
+    return TrainingStatistics(X.shape[0], tuple(names), numbers, values)
 
 
 def _count_values(column: "pd.Series") -> dict[Any, int]:
@@ -123,34 +137,30 @@ def _count_values(column: "pd.Series") -> dict[Any, int]:
     return found
 
 
-def measure_matrix(X: Any) -> TrainingStatistics:
-    """Return the statistics of the columns of an array or CSR, named by their numbers."""
-    from scipy import sparse
-
-    names = tuple(str(number) for number in range(X.shape[1]))
-    numbers = _measure_csr(X) if sparse.issparse(X) else measure_columns(X.T)
-    return TrainingStatistics(X.shape[0], names, numbers)
-
-
-def measure_columns(columns: "Sequence[Numbers] | Numbers") -> NumberStatistics:
-    """Return the statistics of arrays of floats."""
+def _measure_array(X: "Numbers") -> NumberStatistics:
     import numpy as np
 
-    found = np.array([_measure(column) for column in columns]).reshape(-1, 6).T
-    count, missing = found[0].astype(np.int64), found[1].astype(np.int64)
-    return NumberStatistics(count, missing, *(values.copy() for values in found[2:]))
+    width = max(1, _MEASURED_BYTES // max(1, 8 * len(X)))
+    parts = [_measure_part(X[:, at : at + width]) for at in range(0, max(1, X.shape[1]), width)]
+    return NumberStatistics(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
-def _measure(column: "Numbers") -> tuple[float, ...]:
+def _measure_part(X: "Numbers") -> "tuple[Numbers, ...]":
+    """Return count, missing, mean, squares, low and high of a few columns."""
     import numpy as np
 
-    there = column[~np.isnan(column)].astype(np.float64, copy=False)
-    missing = len(column) - len(there)
-    if not len(there):
-        return (0, missing, 0.0, 0.0, np.inf, -np.inf)
-    mean = there.mean()
-    distances = there - mean
-    return (len(there), missing, mean, distances @ distances, there.min(), there.max())
+    part = X.astype(np.float64)
+    gaps = np.isnan(part)
+    missing = gaps.sum(axis=0)
+    count = len(part) - missing
+    low = np.where(gaps, np.inf, part).min(axis=0, initial=np.inf)
+    high = np.where(gaps, -np.inf, part).max(axis=0, initial=-np.inf)
+    part[gaps] = 0.0
+    sums = part.sum(axis=0)
+    mean = np.divide(sums, count, out=np.zeros(len(sums)), where=count > 0)
+    part -= mean
+    part[gaps] = 0.0
+    return count, missing, mean, np.einsum("ij,ij->j", part, part), low, high
 
 
 def _measure_csr(X: Any) -> NumberStatistics:
@@ -180,6 +190,6 @@ def statistics_of_types(numeric: Sequence[str], booleans: Sequence[str]) -> Trai
     """Return what stands for statistics where the types of columns say all of a preparation."""
     import numpy as np
 
-    numbers = measure_columns([np.array([0.0, 1.0])] * len(numeric))
-    values: dict[str, dict[Any, int]] = {name: {False: 1, True: 1} for name in booleans}
-    return TrainingStatistics(2, tuple(numeric), numbers, values)
+    found = measure_columns(np.array([[0.0], [1.0]]).repeat(len(numeric), axis=1), numeric)
+    found.values = {name: {False: 1, True: 1} for name in booleans}
+    return found

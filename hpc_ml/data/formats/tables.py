@@ -47,9 +47,10 @@ def complete_columns(
     import pyarrow as pa
 
     made = []
+    there = set(table.column_names)
     for name in columns:
         kind = schema.field(name).type
-        if name in table.column_names:
+        if name in there:
             column = table.column(name)
             made.append(column if column.type == kind else column.cast(kind))
         else:
