@@ -52,7 +52,7 @@ class Evaluation:
         self._iteration = 0
         self._more: dict[str, list[Any]] = defaultdict(list)
         self._candidates: list[Mapping[str, Any]] = []
-        self._done = self._total = 0
+        self._done = self._total = self._expected = 0
         self.outcomes: list[dict[str, Any]] = []
         self.records: list[Record] = []
         self.results: dict[str, Any] = {}
@@ -91,6 +91,14 @@ class Evaluation:
         )
         return self.results
 
+    def expect(self, candidates: int) -> None:
+        """Hear how many candidates there will be over all iterations, and report."""
+        self._expected = candidates * self._search.n_splits_
+        self._report()
+
+    def _report(self) -> None:
+        self._checkpoint.progress(self._done, max(self._total, self._expected), "fits")
+
     def judge_failures(self) -> None:
         """Warn of all fits that failed. Raises ValueError where all did."""
         _warn_or_raise_about_fit_failures(self.outcomes, self._search.error_score)
@@ -126,13 +134,13 @@ class Evaluation:
                 records[unit.key] = record
         self._total += len(units)
         self._done += len(records)
-        self._checkpoint.progress(self._done, self._total, "fits")
+        self._report()
 
         def finish(unit: Unit, record: Record) -> None:
             records[unit.key] = record
             self._checkpoint.record(unit.key, record)
             self._done += 1
-            self._checkpoint.progress(self._done, self._total, "fits")
+            self._report()
 
         waiting = [unit for unit in units if unit.key not in records]
         if waiting:

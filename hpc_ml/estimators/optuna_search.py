@@ -87,10 +87,13 @@ class TPESearchCV(DistributedSearch):
         with _quiet():
             study = self._make_study()
             known: dict[str, float] = {}
+            repeated = 0
+            evaluate_candidates.expect(self.n_iter)
             for first in range(0, self.n_iter, at_once):
                 trials = [study.ask() for _ in range(min(at_once, self.n_iter - first))]
                 candidates = [_suggest(trial, self.param_distributions) for trial in trials]
-                self._evaluate_new(evaluate_candidates, candidates, known)
+                repeated += self._evaluate_new(evaluate_candidates, candidates, known)
+                evaluate_candidates.expect(self.n_iter - repeated)
                 for trial, candidate in zip(trials, candidates, strict=True):
                     _tell(study, trial, known[joblib.hash(candidate)])
                 if not first:
@@ -119,14 +122,14 @@ class TPESearchCV(DistributedSearch):
 
     def _evaluate_new(
         self, evaluate: Evaluation, candidates: Sequence[Space], known: dict[str, float]
-    ) -> None:
-        """Fit the candidates that have not come up before, and note their scores."""
+    ) -> int:
+        """Fit candidates and note their scores; return how many have come up before."""
         new = {joblib.hash(one): one for one in candidates if joblib.hash(one) not in known}
-        if not new:
-            return
-        results = evaluate(list(new.values()))
-        scores = results[self._guiding_column(results)][-len(new) :]
-        known.update(zip(new, map(float, scores), strict=True))
+        if new:
+            results = evaluate(list(new.values()))
+            scores = results[self._guiding_column(results)][-len(new) :]
+            known.update(zip(new, map(float, scores), strict=True))
+        return len(candidates) - len(new)
 
     def _guiding_column(self, results: Mapping[str, Any]) -> str:
         if "mean_test_score" in results:

@@ -71,24 +71,24 @@ class Settings(SpecModel):
         "sampler, or by Hyperband or halving over models trained by partial_fit",
     )
     n_iter: PositiveInt = Field(
-        10, description="random, tpe, incremental-halving: how many candidates"
+        10, description="for random, tpe and incremental-halving: how many candidates"
     )
     trials_at_once: PositiveInt | None = Field(
         None,
-        description="tpe: candidates chosen before the next scores are looked at (default: an "
+        description="for tpe: candidates chosen before the next scores are looked at (default: an "
         "eighth of n_iter)",
     )
     max_iter: PositiveInt = Field(
         81,
-        description="hyperband, incremental-halving: calls of partial_fit, each on a partition, "
-        "that the best candidates get",
+        description="for hyperband and incremental-halving: calls of partial_fit, each on a "
+        "partition, that the best candidates get",
     )
     validation_fraction: float = Field(
         0.2,
         gt=0,
         lt=1,
-        description="hyperband, incremental-halving: share of each partition that candidates are "
-        "scored on",
+        description="for hyperband and incremental-halving: share of each partition that "
+        "candidates are scored on",
     )
     factor: int = Field(
         3, ge=2, description="halving, hyperband: one of this many candidates goes on"

@@ -62,9 +62,12 @@ def test_several_spaces_and_metrics():
         search.set_params(refit=False).fit(X, y)
 
 
-@pytest.mark.usefixtures("client")
-def test_a_candidate_that_comes_up_again_is_not_fitted_again():
-    search = TPESearchCV(SVC(), {"kernel": ["linear", "rbf"]}, n_iter=12, **GUIDED).fit(X, y)
+def test_a_candidate_that_comes_up_again_is_not_fitted_again(client):
+    notebook = Notebook()
+    with surroundings(client, notebook):
+        search = TPESearchCV(SVC(), {"kernel": ["linear", "rbf"]}, n_iter=12, **GUIDED).fit(X, y)
+    assert notebook.steps[0] == (0, 36, "fits")
+    assert notebook.steps[-1] == (6, 6, "fits")
     assert sorted(one["kernel"] for one in search.cv_results_["params"]) == ["linear", "rbf"]
 
 
