@@ -1,6 +1,7 @@
 """Boosters read from files, with scikit-learn's interface: native, fast, one thread a worker."""
 
 import json
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,11 @@ class BoosterModel(BaseEstimator):
             self.classes_ = np.asarray(classes)
 
     @property
+    def objective(self) -> str:
+        """What it was trained for, in its library's words."""
+        raise NotImplementedError
+
+    @property
     def n_features_in_(self) -> int:
         return self.n_features
 
@@ -37,6 +43,8 @@ class BoosterModel(BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.estimator_type = "regressor" if self.classes is None else "classifier"
+        if self.classes is None and "rank" in self.objective:
+            tags.estimator_type = None
         return tags
 
     def predict(self, X: Any) -> Any:
@@ -63,12 +71,24 @@ class BoosterModel(BaseEstimator):
 class XGBoostModel(BoosterModel):
     """A booster of XGBoost, up to its best iteration where it stopped early."""
 
+    @cached_property
+    def _learner(self) -> Any:
+        return json.loads(self.booster.save_config())["learner"]
+
+    @property
+    def objective(self) -> str:
+        return str(self._learner["objective"]["name"])
+
     def _values(self, X: Any) -> Any:
-        return self._predict(X)
+        if self.objective != "multi:softmax":
+            return self._predict(X)
+        from scipy.special import softmax
+
+        return softmax(self.decision_function(X), axis=1)
 
     def decision_function(self, X: Any) -> Any:
         """Return the sum of the trees before it becomes a probability."""
-        return self._predict(X, predict_type="margin")
+        return self._predict(X, margin=True)
 
     def apply(self, X: Any) -> Any:
         """Return the leaf of each tree, of shape (n_rows, n_trees)."""
@@ -79,10 +99,19 @@ class XGBoostModel(BoosterModel):
         )
         return leaves.reshape(len(leaves), -1).astype(np.int32)
 
-    def _predict(self, X: Any, **how: str) -> Any:
-        values = self.booster.inplace_predict(
-            X, iteration_range=self._rounds, validate_features=False, **how
-        )
+    def _predict(self, X: Any, *, margin: bool = False) -> Any:
+        import xgboost
+
+        if self._learner["gradient_booster"]["name"] == "gblinear":
+            rows = xgboost.DMatrix(X, nthread=1)
+            values = self.booster.predict(rows, output_margin=margin)
+        else:
+            values = self.booster.inplace_predict(
+                X,
+                iteration_range=self._rounds,
+                predict_type="margin" if margin else "value",
+                validate_features=False,
+            )
         # The one probability of two classes comes as a matrix from some versions.
         return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
 
@@ -94,6 +123,11 @@ class XGBoostModel(BoosterModel):
 
 class LightGBMModel(BoosterModel):
     """A booster of LightGBM; its file holds no more than the best iterations."""
+
+    @cached_property
+    def objective(self) -> str:
+        words = str(self.booster.dump_model(num_iteration=1).get("objective", ""))
+        return words.partition(" ")[0]
 
     def _values(self, X: Any) -> Any:
         return self.booster.predict(X, num_threads=1)
@@ -109,33 +143,34 @@ class LightGBMModel(BoosterModel):
 
 
 def read_xgboost(path: str, classes: Any) -> XGBoostModel:
-    """Return the model of a UBJSON or JSON file; raises as XGBoost does."""
+    """Return the model of a UBJSON or JSON file; raises as XGBoost does.
+
+    `classes` are a classifier's labels, where more than the file tells them.
+    """
     import xgboost
 
     booster = xgboost.Booster({"nthread": 1})
     booster.load_model(path)
     booster.set_param({"nthread": 1})
-    if classes is None:
-        learner = json.loads(booster.save_config())["learner"]
-        name = learner["objective"]["name"]
-        count = int(learner["learner_model_param"]["num_class"])
-        classes = _numbers_of(name.startswith(("binary:", "multi:")), count)
-    return XGBoostModel(booster, classes, booster.num_features())
+    model = XGBoostModel(booster, None, booster.num_features())
+    count = int(model._learner["learner_model_param"]["num_class"])
+    if model.objective.startswith(("binary:", "multi:")):
+        model = XGBoostModel(booster, _labels(count, classes), booster.num_features())
+    return model
 
 
 def read_lightgbm(path: str, classes: Any) -> LightGBMModel:
-    """Return the model of a text file; raises as LightGBM does."""
+    """Return the model of a text file, as `read_xgboost` does; raises as LightGBM does."""
     import lightgbm
 
     booster = lightgbm.Booster(model_file=path)
-    if classes is None:
-        name = booster.dump_model(num_iteration=1).get("objective", "")
-        classes = _numbers_of(
-            name.startswith(("binary", "multiclass")), booster.num_model_per_iteration()
-        )
-    return LightGBMModel(booster, classes, booster.num_feature())
+    model = LightGBMModel(booster, None, booster.num_feature())
+    if model.objective.startswith(("binary", "multiclass")):
+        labels = _labels(booster.num_model_per_iteration(), classes)
+        model = LightGBMModel(booster, labels, booster.num_feature())
+    return model
 
 
-def _numbers_of(is_classifier: bool, count: int) -> Any:
-    """Return the classes of a booster that only its file tells of: 0, 1, .. ."""
-    return np.arange(max(count, 2)) if is_classifier else None
+def _labels(count: int, classes: Any) -> Any:
+    """Return the labels of a classifier: those that are known, else 0, 1, .. ."""
+    return np.arange(max(count, 2)) if classes is None else classes

@@ -51,7 +51,7 @@ def keep_model(
     TaskFailed
         When there is no form for the model without pickle, or the disk is full.
     """
-    classes = getattr(model, "classes_", rows.classes)
+    classes = _classes_of(model, rows)
     local = model.local_estimator() if hasattr(model, "local_estimator") else model
     partitions: Any = rows.collective.partitions
     recipe = partitions.recipe
@@ -97,6 +97,16 @@ def save_model(folder: Path, model: Any, facts: Mapping[str, Any], measure: Meas
         "data": measure.data,
     }
     write_model_folder(folder, bare, preparation, {**facts, **more})
+
+
+def _classes_of(model: Any, rows: "OpenRows") -> Any:
+    """Return a classifier's labels; None for others, also where their target is whole numbers."""
+    from sklearn.base import is_clusterer, is_regressor
+
+    if hasattr(model, "classes_"):
+        return model.classes_
+    is_other = hasattr(model, "fit") and (is_regressor(model) or is_clusterer(model))
+    return None if is_other else rows.classes
 
 
 def _as_words(value: Any) -> Any:

@@ -62,11 +62,30 @@ def _owner(estimator: Any, word: str) -> Any:
 
 def respond_all(estimator: Any, outputs: Sequence[str], X: Any) -> dict[str, Any]:
     """Return the outputs for prepared rows, each an array of one or two dimensions."""
+    if not X.shape[0]:
+        # Estimators refuse no rows at all; one that means nothing tells the types and columns.
+        found = respond_all(estimator, outputs, _made_up_row(X))
+        return {word: values[:0] for word, values in found.items()}
     if {"label", "probability"} <= {*outputs} and hasattr(estimator, "labels_of"):
         # A booster tells labels from probabilities, which take all of the time.
         found = respond_all(estimator, [word for word in outputs if word != "label"], X)
         return {**found, "label": estimator.labels_of(found["probability"])}
     return {word: _respond(estimator, word, X) for word in outputs}
+
+
+def _made_up_row(X: Any) -> Any:
+    """Return one row of the kind of X, which has none."""
+    import numpy as np
+
+    if X.ndim == 1:
+        return np.array([""], dtype=object)
+    if hasattr(X, "iloc"):
+        return X.reindex([0])
+    return (
+        type(X)((1, X.shape[1]), dtype=X.dtype)
+        if hasattr(X, "indptr")
+        else np.zeros_like(X, shape=(1, X.shape[1]))
+    )
 
 
 def _respond(estimator: Any, word: str, X: Any) -> Any:

@@ -67,7 +67,7 @@ def check_unchanged(recipe: Recipe, run: "TaskRun") -> None:
 def _check_width(data: "Partitioned", model: LoadedModel, columns: int) -> None:
     """Raise BadData where a table has not as many columns as a model that knows no names."""
     wanted = model.n_features
-    if data.plan.kind != "table" or model.columns is not None or wanted is None or data.is_text:
+    if data.plan.kind != "table" or model.has_names or wanted is None or data.is_text:
         return
     if columns != wanted:
         raise BadData(

@@ -41,6 +41,7 @@ def predict_source(source: DataSource, model: "LoadedModel", *, scored: bool) ->
     """
     from hpc_ml.data.plan import plan_partitions
 
+    _refuse_roles(source)
     bare = replace(source, spec=_forget_columns(source.spec), supervised=False, test_size=0.0)
     plan = plan_partitions(bare)
     if plan.kind == "table":
@@ -53,6 +54,19 @@ _OF_COLUMNS = (
     "rename", "target", "text", "columns", "drop", "dates", "categorical", "impute", "weight",
     "group", "split", "order_by",
 )  # fmt: skip
+
+
+_FOR_TRAINING = ("weight", "group", "order_by", "split", "test_size")
+
+
+def _refuse_roles(source: DataSource) -> None:
+    for key in _FOR_TRAINING:
+        if getattr(source.spec, key):
+            raise BadData(
+                f"data.{key} is for training, and predict holds no rows out and weighs none",
+                where=source.where,
+                hint=f"leave data.{key} out",
+            )
 
 
 def _forget_columns(spec: "Data") -> "Data":
@@ -74,11 +88,10 @@ def _table_source(
     }
     seen = [rename.get(name, name) for name in plan.names]
     words = {**trained, **own, "rename": rename}
-    for key in ("weight", "group", "order_by", "split", "test_size", "drop"):
-        words.pop(key, None)
+    words.pop("drop", None)  # columns that the model does not take are not read
     words["target"] = _find_target(own.get("target"), model, seen) if scored else None
     if words.get("text") is None:
-        words["columns"] = _feature_names(model, seen, words["target"])
+        words["columns"] = _feature_names(model, seen, words["target"], own.get("columns"), source)
         _check_names(words["columns"], seen, words, source)
     elif words["text"] not in seen:
         _refuse_missing([words["text"]], seen, source)
@@ -104,11 +117,24 @@ def _find_target(own: str | None, model: "LoadedModel", seen: Sequence[str]) -> 
 
 
 def _feature_names(
-    model: "LoadedModel", seen: Sequence[str], target: str | None
+    model: "LoadedModel",
+    seen: Sequence[str],
+    target: str | None,
+    own: Sequence[str] | None,
+    source: DataSource,
 ) -> tuple[str, ...]:
-    if model.columns is not None:
-        return tuple(column.name for column in model.columns)
-    return tuple(name for name in seen if name != target)
+    """Return the columns that the model takes, in its order; of one without names the job's."""
+    if not model.has_names:
+        return tuple(own or (name for name in seen if name != target))
+    assert model.columns is not None
+    trained = tuple(column.name for column in model.columns)
+    if own is not None and set(own) != set(trained):
+        raise BadData(
+            "data.columns names others than the columns that the model was fitted on",
+            where=source.where,
+            hint="leave data.columns out: the model knows its columns",
+        )
+    return trained
 
 
 def _check_names(

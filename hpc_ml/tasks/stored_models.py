@@ -49,6 +49,12 @@ class LoadedModel:
         return getattr(self.estimator, "classes_", None)
 
     @property
+    def has_names(self) -> bool:
+        """Whether the columns have names of their own; those of an array are numbered."""
+        names = [column.name for column in self.columns or ()]
+        return bool(names) and names != [str(number) for number in range(len(names))]
+
+    @property
     def n_features(self) -> int | None:
         """Columns of what `preparation` takes, or without one `estimator`; None for texts."""
         taker = self.estimator if self.preparation is None else self.preparation
@@ -171,6 +177,8 @@ def _load_folder(folder: Path, trust: Sequence[str]) -> LoadedModel:
     if (folder / PREPARATION).is_file():
         preparation = _read(folder / PREPARATION, "skops", None, trust)
     columns = facts.get("columns")
+    if columns and isinstance(columns[0], str):  # as version 0.1 wrote the names of features
+        columns = None
     return LoadedModel(
         estimator,
         preparation,

@@ -277,14 +277,36 @@ CSV = "id,a,b,c,d,e\n1,0.5,1,2,3,4\n2,1.5,1,2,3,4\n"
         (LABELLED, {"scoring": "roc_auc_ovr"}, "roc_auc_ovr needs all rows at once"),
         (LABELLED, {"scoring": "acuracy"}, "did you mean 'accuracy'"),
         (CSV, {"model": "nothing"}, "no run 'nothing'"),
+        (CSV, {"data": {"columns": ["a", "b"]}}, "names others than the columns that the model"),
+        (CSV, {"data": {"weight": "id"}}, "data.weight is for training"),
+        (CSV, {"data": {"target": "price"}, "scoring": "accuracy"}, "'price', which is no column"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_before_anything_runs(tmp_path, blobs, text, keys, said):
+    keys = dict(keys)
     (tmp_path / "rows.csv").write_text(text)
-    words = {"model": str(blobs[1]), "data": {"path": str(tmp_path / "rows.csv")}, **keys}
+    data = {"path": str(tmp_path / "rows.csv"), **keys.pop("data", {})}
+    words = {"model": str(blobs[1]), "data": data, **keys}
 
     with pytest.raises(BadInput, match=said):
         check(hpc_ml.make_job("predict", **words))
+
+
+def test_a_partition_without_a_whole_row_is_written_empty(client, tmp_path, blobs):
+    _, model, large = blobs
+    holed = large[:1500].drop(columns=["id", "label"]).reset_index(drop=True)
+    holed.loc[:999, "e"] = np.nan
+    holed.to_parquet(tmp_path / "holed.parquet", index=False)
+    data = {"path": str(tmp_path / "holed.parquet"), "missing": "drop"}
+
+    metrics, found = predict_all(
+        client, tmp_path / "run", model, data, output=["label", "probability"]
+    )
+
+    assert metrics == {"rows": 1500, "files": 4, "rows_left_out": 1000}
+    assert found[:1000].isna().all(axis=None)
+    expected = load_model(model).estimator.predict(holed[1000:].to_numpy())
+    np.testing.assert_array_equal(found["prediction"][1000:], expected)
 
 
 def test_other_names_are_mapped_by_rename(client, tmp_path, blobs):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import skops.io
 import xgboost
+from sklearn.base import is_classifier, is_regressor
 from sklearn.cluster import KMeans
 from sklearn.ensemble import (
     ExtraTreesRegressor,
@@ -205,3 +206,35 @@ def write_record(run):
     record = SimpleNamespace(id=run.name, task="linear", state="completed")
     words = {**vars(record), "created_at": "2026-11-20T18:55:12+00:00"}
     (run / "run.json").write_text(json.dumps(words))
+
+
+@pytest.mark.parametrize(
+    "booster",
+    [
+        xgboost.XGBClassifier(n_estimators=2, objective="multi:softmax"),
+        xgboost.XGBClassifier(n_estimators=2, booster="gblinear"),
+        xgboost.XGBClassifier(n_estimators=2, booster="dart"),
+        lightgbm.LGBMClassifier(n_estimators=2, objective="multiclassova", verbose=-1),
+    ],
+    ids=["softmax", "linear", "dart", "one against all"],
+)
+def test_boosters_of_other_kinds(tmp_path, booster):
+    booster.fit(X, np.digitize(NUMBERS, [-1, 1]))
+    write_model_folder(tmp_path / "model", booster, None, {"classes": [0, 1, 2]})
+
+    loaded = load_model(tmp_path / "model").estimator
+
+    np.testing.assert_array_equal(loaded.predict(X), booster.predict(X))
+    expected = booster.predict_proba(X)
+    np.testing.assert_allclose(loaded.predict_proba(X), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_a_ranker_has_values_and_no_classes(tmp_path):
+    ranker = xgboost.XGBRanker(n_estimators=2)
+    ranker.fit(X, np.arange(len(X)) % 3, qid=np.arange(len(X)) // 10)
+    write_model_folder(tmp_path / "model", ranker, None, {"classes": [0, 1, 2]})
+
+    loaded = load_model(tmp_path / "model").estimator
+
+    np.testing.assert_array_equal(loaded.predict(X), ranker.predict(X))
+    assert (loaded.classes, is_regressor(loaded), is_classifier(loaded)) == (None, False, False)
