@@ -214,6 +214,12 @@ def test_queries_of_svmlight_are_groups(tmp_path, csr):
     np.testing.assert_array_equal(np.concatenate(groups), queries)
 
 
+def test_a_line_without_a_query_among_others_is_told(tmp_path):
+    (tmp_path / "t.svm").write_text("0 qid:1 1:2\n# none\n1 1:3\n")
+    with pytest.raises(BadData, match=r"t\.svm:3: this line has no qid, and others have one"):
+        read_all(plan_of(tmp_path / "t.svm"))
+
+
 def test_a_broken_line_of_svmlight_is_told_when_it_is_read(tmp_path, csr):
     dump_svmlight_file(csr, Y[:3_000], str(tmp_path / "t.svm"))
     lines = (tmp_path / "t.svm").read_text().splitlines()

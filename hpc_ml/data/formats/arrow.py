@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 ENDINGS = (".arrow", ".feather", ".ipc")
 place = place_in_rows
-# A file that is so much smaller than its rows in memory is compressed.
-_COMPRESSED = 0.9
 _MAGIC = b"ARROW1"
 
 
@@ -31,7 +29,8 @@ _MAGIC = b"ARROW1"
 class Reading:
     """Where the record batches of each file begin (rows, the last one their end).
 
-    `mapped` says which of the files are mapped: those of this machine that are not compressed.
+    `mapped` says in which files rows are read without the rest of their batch: in those of this
+    machine that are not compressed.
     """
 
     starts: tuple[tuple[int, ...], ...]
@@ -53,13 +52,11 @@ def plan(source: DataSource) -> Layout:
     extents: list[Extent] = []
     for number, file in enumerate(files):
         with reading(file, "Arrow"):
-            starts.append(_batch_starts(file))
-            row_size = _row_bytes(file, starts[-1], schema, wanted)
-            whole = _row_bytes(file, starts[-1], schema, schema.names) * starts[-1][-1]
-        plain = file.size_bytes > _COMPRESSED * whole
-        mapped.append(plain and file.is_local)
+            mapped.append(_is_mapped(file))
+            starts.append(_batch_starts(file, mapped=mapped[-1]))
+            row_size = _row_bytes(file, starts[-1], schema, wanted, mapped=mapped[-1])
         extents += [
-            Extent(number, start, stop, int(row_size * (stop - start)), plain)
+            Extent(number, start, stop, int(row_size * (stop - start)), mapped[-1])
             for start, stop in pairwise(starts[-1])
             if stop > start
         ]
@@ -135,8 +132,27 @@ def _copy(batch: "pa.RecordBatch") -> "pa.RecordBatch":
     return pa.ipc.open_stream(buffer).read_next_batch()
 
 
+def _is_mapped(file: DataFile) -> bool:
+    """Return whether a record batch lies in the map of the file, as it is."""
+    if not file.is_local:
+        return False
+    with _open(file) as content:
+        start = content.read_buffer(1).address
+        content.seek(0)
+        for batch in _iterate(_reader(content, ())):
+            found = [buffer for column in batch.columns for buffer in column.buffers()]
+            places = [buffer.address - start for buffer in found if buffer and buffer.size]
+            return all(0 <= place < file.size_bytes for place in places)
+    return False
+
+
 def _row_bytes(
-    file: DataFile, starts: Sequence[int], schema: "pa.Schema", wanted: Sequence[str]
+    file: DataFile,
+    starts: Sequence[int],
+    schema: "pa.Schema",
+    wanted: Sequence[str],
+    *,
+    mapped: bool,
 ) -> float:
     """Return the memory of a row; that of words is taken from the first record batch."""
     size, loose = row_bytes(schema, wanted)
@@ -144,7 +160,7 @@ def _row_bytes(
     stored = [name for name in loose if name in here]
     if stored and starts[-1]:
         first = next(number for number, stop in enumerate(starts[1:]) if stop)
-        for _, batch in _batches(file, stored, [first]):
+        for _, batch in _batches(file, stored, [first], mapped=mapped):
             size += batch.nbytes / batch.num_rows
     return size
 
@@ -152,10 +168,10 @@ def _row_bytes(
 @lru_cache(maxsize=64)
 def _schema(file: DataFile) -> "pa.Schema":
     with _open(file) as content:
-        return _reader(content, None).schema
+        return _reader(content, ()).schema
 
 
-def _batch_starts(file: DataFile) -> tuple[int, ...]:
+def _batch_starts(file: DataFile, *, mapped: bool) -> tuple[int, ...]:
     """Return where the record batches begin, from the column that is read soonest."""
     schema = _schema(file)
     if not schema.names:
@@ -163,25 +179,34 @@ def _batch_starts(file: DataFile) -> tuple[int, ...]:
     _, loose = row_bytes(schema, schema.names)
     fixed = [name for name in schema.names if name not in loose]
     cheapest = min(fixed, key=lambda name: schema.field(name).type.bit_width, default=None)
-    batches = _batches(file, [cheapest or schema.names[0]], None)
+    batches = _batches(file, [cheapest or schema.names[0]], None, mapped=mapped)
     return (0, *accumulate(batch.num_rows for _, batch in batches))
 
 
 def _batches(
-    file: DataFile, names: Sequence[str], numbers: Sequence[int] | None, *, mapped: bool = False
+    file: DataFile, names: Sequence[str], numbers: Sequence[int] | None, *, mapped: bool
 ) -> "Iterator[tuple[int, pa.RecordBatch]]":
     """Yield columns of these record batches, or of all, with their numbers."""
     # Arrow copies the columns that it is to pick, even from a map.
     indices = [] if mapped else [_schema(file).get_field_index(name) for name in names]
     with _open(file) as content:
         reader = _reader(content, indices)
-        if hasattr(reader, "get_batch"):
-            for number in range(reader.num_record_batches) if numbers is None else numbers:
+        if numbers is not None and hasattr(reader, "get_batch"):
+            for number in numbers:
                 yield number, _picked(reader.get_batch(number), names)
             return
-        for number, batch in enumerate(reader):
+        for number, batch in enumerate(_iterate(reader)):
             if numbers is None or number in numbers:
                 yield number, _picked(batch, names)
+
+
+def _iterate(reader: Any) -> "Iterator[pa.RecordBatch]":
+    """Yield the record batches of a file or a stream."""
+    if not hasattr(reader, "get_batch"):
+        yield from reader
+        return
+    for number in range(reader.num_record_batches):
+        yield reader.get_batch(number)
 
 
 def _picked(batch: "pa.RecordBatch", names: Sequence[str]) -> "pa.RecordBatch":
@@ -199,11 +224,11 @@ def _open(file: DataFile) -> Any:
     return pa.PythonFile(file.open(), "r")
 
 
-def _reader(content: Any, indices: Sequence[int] | None) -> Any:
+def _reader(content: Any, indices: Sequence[int]) -> Any:
     """Return Arrow's reader of a file or, where it is one, of a stream."""
     import pyarrow as pa
 
-    options = pa.ipc.IpcReadOptions(included_fields=list(indices or ()), use_threads=False)
+    options = pa.ipc.IpcReadOptions(included_fields=list(indices), use_threads=False)
     head = content.read(len(_MAGIC))
     content.seek(0)
     if head == _MAGIC:

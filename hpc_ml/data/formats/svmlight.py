@@ -169,7 +169,22 @@ def _load(text: Text, shared: Reading) -> Matrix:
             )
         except (ValueError, OverflowError) as error:
             raise _broken(text, str(error)) from None
-    return Matrix(found[0], found[1], None, group=found[2] if shared.queries else None)
+    group = found[2] if shared.queries else None
+    if group is not None and len(group) != len(found[1]):
+        raise _without_query(text)
+    return Matrix(found[0], found[1], None, group=group)
+
+
+def _without_query(text: Text) -> BadData:
+    first = text.first_line()
+    with text.open() as content:
+        plain = ((number, _COMMENT.sub(b"", line)) for number, line in enumerate(content, first))
+        lines = (number for number, line in plain if line.strip() and b"qid:" not in line)
+        return BadData(
+            "this line has no qid, and others have one",
+            where=f"{text}:{next(lines, 0)}",
+            hint="give each line the qid of its query, or none of them",
+        )
 
 
 def _broken(text: Text, words: str) -> BadData:
