@@ -147,7 +147,7 @@ def _choose_target(names: Sequence[str], source: DataSource) -> tuple[str | None
 
 def _without_index(features: Sequence[str]) -> tuple[list[str], list[str]]:
     kept = [name for name in features if not _INDEX.fullmatch(name)]
-    left_out = [name for name in features if name not in kept]
+    left_out = [name for name in features if _INDEX.fullmatch(name)]
     return kept, [f"column {name!r} is taken for row numbers and left out" for name in left_out]
 
 

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
     Numbers = np.ndarray[Any, Any]
 
-# Medians and most frequent values are told from so many rows at most, and so many bytes at once.
-MOST_GATHERED_ROWS = 2_000_000
-GATHERED_BYTES = 64 * 2**20
+# Medians and most frequent values are found among all values of so many rows and bytes; of more,
+# in a sample. They come to the controller in parts.
+MOST_ROWS = 2_000_000
+_MOST_BYTES = 2**30
+SAMPLED_ROWS = 200_000
+_PART_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -89,21 +92,16 @@ class Training:
         }
 
 
-def gathered_share(rows: int, columns: int, *, resident: bool) -> float:
-    """Return the share of all training rows whose values are gathered to find medians.
-
-    All of them where they are few enough, and where the data are not read again for each part of
-    the columns.
-    """
-    if rows <= MOST_GATHERED_ROWS and (resident or rows * columns * 8 <= GATHERED_BYTES):
+def gathered_share(rows: int, columns: int) -> float:
+    """Return the share of all training rows in whose values medians are found; 1 for all."""
+    if rows <= MOST_ROWS and 8 * rows * columns <= _MOST_BYTES:
         return 1.0
-    most = MOST_GATHERED_ROWS if resident else GATHERED_BYTES // (8 * columns)
-    return min(1.0, most / rows)
+    return min(1.0, min(SAMPLED_ROWS, _PART_BYTES / (8 * columns)) / rows)
 
 
 def gathered_batches(names: Sequence[str], rows: float) -> list[list[str]]:
     """Return columns in parts of which the values fit the memory of the controller."""
-    size = max(1, int(GATHERED_BYTES // max(1, 8 * rows)))
+    size = max(1, int(_PART_BYTES // max(1, 8 * rows)))
     return [list(names[start : start + size]) for start in range(0, len(names), size)]
 
 

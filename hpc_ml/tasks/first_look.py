@@ -175,7 +175,7 @@ def _find_middles(
     strategies = training.middles()
     if not strategies:
         return {}
-    share = gathered_share(rows, len(strategies), resident=collective.resident)
+    share = gathered_share(rows, len(strategies))
     if share < 1:
         run.tell(f"medians are told from a sample of about {int(rows * share):,} rows")
     middles: dict[str, float] = {}

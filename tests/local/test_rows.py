@@ -208,7 +208,8 @@ def test_of_many_rows_the_held_out_ones_are_told_from_each_partition(
 
 
 def test_medians_of_many_rows_are_told_from_a_sample(frame, tmp_path, monkeypatch):
-    monkeypatch.setattr("hpc_ml.data.partitioned_training.MOST_GATHERED_ROWS", 300)
+    monkeypatch.setattr("hpc_ml.data.partitioned_training.MOST_ROWS", 300)
+    monkeypatch.setattr("hpc_ml.data.partitioned_training.SAMPLED_ROWS", 300)
     source = source_of(frame, tmp_path, columns=PLAIN, missing="impute", test_size=0)
     run = QuietRun()
     with open_rows(None, source, run) as rows:
