@@ -28,8 +28,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     """Exact K-means by Lloyd's algorithm, where the rows lie.
 
     From the same centres it takes the steps of `sklearn.cluster.KMeans` and ends where that ends.
-    Up to 20,000 rows it also starts from the same centres; beyond, k-means++ and "random" choose
-    from a seeded sample of about 20,000 rows, or 20 for each cluster where that is more.
+    Up to 20,000 rows it also starts from the same centres. Beyond, starts come from a seeded
+    sample of about 20,000 rows, or 20 for each cluster where that is more: "random" takes rows of
+    it, k-means++ the centres of the sample's own clusters, the best of four where `n_init` is 1
+    (Bradley and Fayyad, 1998).
 
     Parameters
     ----------

@@ -105,25 +105,28 @@ def _begin(collective: Any, models: Sequence[Any]) -> Standing:
     spread = float(np.mean(survey.plain.squares / n_rows))
     descents = []
     for model, plan, state in zip(models, plans, states, strict=True):
-        rows = StartRows.of(survey.samples[different.index(plan)], offset)
-        descents.append(
-            [
-                Descent(_start(collective, model, rows, state), model.tol * spread, model.max_iter)
-                for _ in range(count_starts(model.n_init, model.init))
-            ]
-        )
+        rows = StartRows.of(survey.samples[different.index(plan)], offset, plan)
+        starts = _choose_starts(collective, model, rows, state)
+        descents.append([Descent(start, model.tol * spread, model.max_iter) for start in starts])
     return Standing(offset, survey.weighted.scatter(offset), spread, descents)
 
 
-def _start(
+def _choose_starts(
     collective: Any, model: Any, rows: StartRows, random_state: np.random.RandomState
-) -> np.ndarray:
+) -> list[np.ndarray]:
+    count = count_starts(model.n_init, model.init)
     if isinstance(model.init, str) and model.init == "k-means||":
-        return choose_by_oversampling(
-            collective, rows, model.n_clusters, oversampling_factor=model.oversampling_factor,
-            init_max_iter=model.init_max_iter, random_state=random_state,
-        )  # fmt: skip
-    return choose_start(rows, model.init, model.n_clusters, random_state)
+        return [
+            choose_by_oversampling(
+                collective, rows, model.n_clusters, random_state=random_state,
+                oversampling_factor=model.oversampling_factor, init_max_iter=model.init_max_iter,
+            )
+            for _ in range(count)
+        ]  # fmt: skip
+    return [
+        choose_start(rows, model.init, model.n_clusters, random_state, alone=count == 1)
+        for _ in range(count)
+    ]
 
 
 def _resume(collective: Any, models: Sequence[Any]) -> Standing | None:

@@ -4,24 +4,22 @@ B. Bahmani, B. Moseley, A. Vattani, R. Kumar, S. Vassilvitskii, "Scalable K-Mean
 of the VLDB Endowment 5, 2012.
 """
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics.pairwise import euclidean_distances
-from threadpoolctl import threadpool_limits
 
-from hpc_ml.estimators.kmeans_starts import StartRows
+from hpc_ml.estimators.kmeans_starts import StartRows, cluster_locally
 from hpc_ml.estimators.kmeans_survey import digest_of, generator_of
 from hpc_ml.estimators.partitions import Block
 
 _CHUNK_BYTES = 2**23
 _LOCAL_STARTS = 3
+# What is kept of a row takes 12 bytes: rows should be larger by far, as they fill the memory.
+_WIDE_ROW_BYTES = 48
 
 Memory = dict[str, Any]
 
@@ -51,7 +49,9 @@ class Candidates:
     @classmethod
     def of(cls, collective: Any, rows: StartRows, rounds: Sequence[Any]) -> "Candidates":
         tokens = tuple(digest_of(drawn) for drawn in rounds)
-        return cls(tuple(rounds), rows.offset, collective.resident, tokens)
+        row_bytes = sum(collective.partitions.bytes_each) / max(1, sum(collective.rows))
+        keep = collective.resident and row_bytes >= _WIDE_ROW_BYTES
+        return cls(tuple(rounds), rows.offset, keep, tokens)
 
     def __len__(self) -> int:
         return sum(drawn.shape[0] for drawn in self.rounds)
@@ -107,10 +107,7 @@ def choose_by_oversampling(
     if sum(drawn.shape[0] for drawn in rounds) < n_clusters:
         rounds.append(rows.X[random_state.permutation(rows.X.shape[0])[:n_clusters]])
     weights = collective.reduce(weigh_candidates, Candidates.of(collective, rows, rounds))
-    local = KMeans(n_clusters, n_init=_LOCAL_STARTS, random_state=random_state)
-    with threadpool_limits(limits=1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the rows decide, not candidates
-        return local.fit(_stack(rounds), sample_weight=weights).cluster_centers_
+    return cluster_locally(_stack(rounds), weights, n_clusters, _LOCAL_STARTS, random_state)
 
 
 def _stack(parts: list[Any]) -> Any:
@@ -134,6 +131,7 @@ def draw_candidates(block: Block, draw: Draw, memory: Memory) -> Any:
 def weigh_candidates(block: Block, candidates: Candidates, memory: Memory) -> np.ndarray:
     """Return the weight of the rows nearest each candidate."""
     _, nearest = _distances(block, candidates, memory)
+    memory.pop("closest", None)  # these were the last candidates
     return np.bincount(nearest, _weights(block), minlength=len(candidates))
 
 
