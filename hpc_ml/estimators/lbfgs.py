@@ -55,23 +55,23 @@ def search_sparse(
 
     `penalty`, of shape (n_parameters,), weighs the absolute values; 0 where there is none.
     """
-    halved = np.flatnonzero(penalty)
-    weights = penalty[halved]
+    penalised = np.flatnonzero(penalty)
+    weights = penalty[penalised]
     n_parameters = len(start)
 
     def join(parts: Any) -> Any:
         x = parts[:n_parameters].copy()
-        x[halved] -= parts[n_parameters:]
+        x[penalised] -= parts[n_parameters:]
         return x
 
     def evaluate_parts(parts: Any) -> tuple[float, Any]:
         loss, gradient = evaluate(join(parts))
-        gradient = np.concatenate((gradient, weights - gradient[halved]))
-        gradient[halved] += weights
-        return loss + float(weights @ (parts[halved] + parts[n_parameters:])), gradient
+        gradient = np.concatenate((gradient, weights - gradient[penalised]))
+        gradient[penalised] += weights
+        return loss + float(weights @ (parts[penalised] + parts[n_parameters:])), gradient
 
-    parts = np.concatenate((start, np.maximum(-start[halved], 0.0)))
-    parts[halved] = np.maximum(parts[halved], 0.0)
+    parts = np.concatenate((start, np.maximum(-start[penalised], 0.0)))
+    parts[penalised] = np.maximum(parts[penalised], 0.0)
     lowest = np.zeros(len(parts))
     lowest[:n_parameters][penalty == 0] = -np.inf
 

@@ -18,6 +18,9 @@ from hpc_ml.estimators.partitions import Block
 # the columns would be; up to this size they are solved whole by scikit-learn itself.
 _WHOLE_BYTES = 2**28
 
+# What the fitted models have beside scikit-learn's attributes.
+_OWN_ATTRIBUTES = ("history_", "loss_")
+
 
 class DistributedLinearModel:
     """A linear model of scikit-learn's that is fitted on rows in partitions.
@@ -52,7 +55,7 @@ class DistributedLinearModel:
         """Return scikit-learn's own estimator, fitted as this one is."""
         local = self._counterpart(**self.get_params(deep=False))
         for name, value in vars(self).items():
-            if name == "_base_loss" or (name.endswith("_") and name != "history_"):
+            if name == "_base_loss" or (name.endswith("_") and name not in _OWN_ATTRIBUTES):
                 setattr(local, name, value)
         return local
 
@@ -65,6 +68,8 @@ class DistributedLinearModel:
             X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], **self._checks)
             if sample_weight is not None:
                 sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
+        elif not is_dask(X) and (y is not None or sample_weight is not None):
+            raise ValueError("partitions hold their targets and weights: leave y and weights out")
         # One native thread here too: coefficients must not depend on the cores of this host.
         with threadpool_limits(1), opened(X, y, sample_weight=sample_weight) as collective:
             if sum(collective.rows) == 0:

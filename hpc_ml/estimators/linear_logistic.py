@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from hpc_ml.estimators.inputs import AnyCollective, is_partitioned
 from hpc_ml.estimators.lbfgs import search_smooth, search_sparse
 from hpc_ml.estimators.linear_base import DistributedLinearModel, check_weight_sum
-from hpc_ml.estimators.linear_loss import MeanLoss, Objective
+from hpc_ml.estimators.linear_loss import MeanLoss, Objective, number_labels
 from hpc_ml.estimators.minimisation import Minimum, Search, minimise
 from hpc_ml.estimators.partitions import Block
 
@@ -219,5 +219,5 @@ def survey_labels(collective: AnyCollective) -> Labels:
 def _survey(block: Block, state: None, memory: dict[str, Any]) -> tuple[Any, Any, Any] | None:
     if not len(block):
         return None
-    labels, places = np.unique(block.y, return_inverse=True)
-    return block.X.dtype, labels, np.bincount(places, weights=block.weight, minlength=len(labels))
+    labels, numbers = number_labels(block, memory)
+    return block.X.dtype, labels, np.bincount(numbers, weights=block.weight, minlength=len(labels))

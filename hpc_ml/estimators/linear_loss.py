@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import issparse
 
 from hpc_ml.estimators.inputs import AnyCollective
@@ -119,19 +120,31 @@ def read_rows(
     weight = None if block.weight is None else block.weight[rows].astype(dtype, copy=False)
     if objective.classes is None:
         return np.ascontiguousarray(block.y[rows], dtype=dtype), weight
-    codes = encode(block, objective.classes, memory)[rows]
+    labels, numbers = number_labels(block, memory)
+    class_of = np.searchsorted(objective.classes, labels)
     if objective.class_weight is not None:
-        of_class = objective.class_weight.astype(dtype)[codes]
+        of_class = objective.class_weight.astype(dtype)[class_of][numbers[rows]]
         weight = of_class if weight is None else weight * of_class
-    return codes if objective.loss == "multinomial" else codes.astype(dtype), weight
+    if objective.loss != "multinomial":
+        class_of = class_of.astype(dtype)
+    return class_of[numbers[rows]], weight
 
 
-def encode(block: Block, classes: Any, memory: dict[str, Any]) -> Any:
-    """Return each row's place in `classes`, found once and kept in as few bytes as do."""
-    if "class_codes" not in memory:
-        smallest = np.min_scalar_type(len(classes) - 1)
-        memory["class_codes"] = np.searchsorted(classes, block.y).astype(smallest)
-    return memory["class_codes"]
+def number_labels(block: Block, memory: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the labels of a partition, each once, and which of them each row has.
+
+    They are found once, and kept in as few bytes as do. Raises ValueError for a missing label.
+    """
+    if "labels" not in memory:
+        numbers, labels = pd.factorize(block.y)
+        if numbers.min(initial=0) < 0:
+            raise ValueError("Input y contains NaN.")
+        if block.y.dtype.kind in "US":
+            labels = labels.astype(block.y.dtype)
+        smallest = np.min_scalar_type(max(0, len(labels) - 1))
+        memory["labels"] = labels, numbers.astype(smallest)
+    labels, numbers = memory["labels"]
+    return labels, numbers
 
 
 @dataclass

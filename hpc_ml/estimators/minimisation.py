@@ -97,13 +97,17 @@ def minimise(
         history = (*trail.history, *walk.history)
         if not walk.paused:
             return Minimum(stop.x, stop.loss, len(history), stop.reason, history)
-        trail = Trail(stop.x, history)
+        trail = Trail(stop.x, history, trail.origin)
 
 
 class Trail:
-    """The evaluations that a search made since it began at `start`, after `history`."""
+    """The evaluations that a search made since it began at `start`, after `history`.
 
-    def __init__(self, start: Any, history: History = ()) -> None:
+    `origin` tells where the very first search began.
+    """
+
+    def __init__(self, start: Any, history: History = (), origin: bytes | None = None) -> None:
+        self.origin = _digest(start) if origin is None else origin
         self.start = np.array(start, dtype=np.float64)
         self.history = history
         self.points: list[bytes] = []
@@ -112,11 +116,14 @@ class Trail:
 
     @classmethod
     def read(cls, kept: bytes | None, start: Any) -> "Trail":
-        """Return a trail that was kept, or an empty one."""
+        """Return a trail that was kept of a search from the same start, or an empty one."""
         if kept is None:
             return cls(start)
         with np.load(io.BytesIO(kept), allow_pickle=False) as arrays:
-            trail = cls(arrays["start"], tuple(map(tuple, arrays["history"].tolist())))
+            origin = arrays["origin"].tobytes()
+            if origin != _digest(start):
+                return cls(start)
+            trail = cls(arrays["start"], tuple(map(tuple, arrays["history"].tolist())), origin)
             trail.points = [point.tobytes() for point in arrays["points"]]
             trail.losses = arrays["losses"].tolist()
             trail.gradients = list(arrays["gradients"])
@@ -143,12 +150,14 @@ class Trail:
     def freeze(self) -> Callable[[], bytes]:
         """Return a function that gives the bytes of the trail as it is now."""
         start, history = self.start, np.array(self.history).reshape(-1, 2)
+        origin = np.frombuffer(self.origin, dtype="V16")
         points, losses, gradients = self.points[:], self.losses[:], self.gradients[:]
 
         def make() -> bytes:
             file = io.BytesIO()
             np.savez(
                 file,
+                origin=origin,
                 start=start,
                 history=history,
                 points=np.frombuffer(b"".join(points), dtype="V16"),
