@@ -111,13 +111,15 @@ class Location:
 
     @property
     def name(self) -> str:
-        """The last part of the address."""
-        return PurePosixPath(self.address.rstrip("/")).name
+        """The last part of the address, without the query of an https:// address."""
+        path = self.address.partition("?")[0] if not self.is_local else self.address
+        return PurePosixPath(path.rstrip("/")).name
 
     @cached_property
     def is_pattern(self) -> bool:
         """Whether the address stands for all files that match it."""
-        if not _WILD.search(self.address):
+        # In https:// a question mark begins a query, and folders cannot be listed.
+        if not _WILD.search(self.address) or self.address.startswith(("http://", "https://")):
             return False
         return not (self.is_local and os.path.exists(self.address))
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import zarr
 
+from hpc_ml.data.location import Location
 from hpc_ml.data.plan import place_row
 from hpc_ml.errors import BadData
 from tests.unit.data_partitions import plan_of, read_all
@@ -72,6 +73,11 @@ def test_patterns_folders_and_hive_partitions_lie_behind_urls_too(folder):
     assert hive.names == ("a", "label", "c") and read_all(hive).num_rows == 50
     parts = plan_of("memory://t/*.csv")
     assert len(parts.files) == 3 and read_all(parts).num_rows == 50
+
+
+def test_the_query_of_an_address_is_no_pattern():
+    location = Location("https://example.org/data/t.csv?token=a*b")
+    assert not location.is_pattern and location.name == "t.csv"
 
 
 def test_a_file_url_is_a_path(tmp_path):
