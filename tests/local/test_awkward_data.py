@@ -72,7 +72,11 @@ AWKWARD: dict[str, Callable[[], pd.DataFrame]] = {
     "huge and tiny values": huge_and_tiny,
 }
 WORDS: dict[str, dict[str, Any]] = {
-    "gridsearch": {"estimator": "LogisticRegression", "grid": {"C": [1.0]}, "cv": 2},
+    "gridsearch": {
+        "estimator": ["StandardScaler", "LogisticRegression"],
+        "grid": {"logisticregression__C": [1.0]},
+        "cv": 2,
+    },
     "kmeans": {"params": {"n_clusters": 2}},
     "forest": {"params": {"n_estimators": 5}},
     "xgboost": {"params": {"n_estimators": 5}},
