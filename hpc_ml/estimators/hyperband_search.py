@@ -109,7 +109,8 @@ an open Collective
             read_all(collective)
         with training_view(collective, steps):
             score = choose_score(last, self.scoring)
-            state = KeptState(collective.checkpoint, _STATE, self._digest(collective, schedule))
+            digest = self._digest(collective, schedule, candidates)
+            state = KeptState(collective.checkpoint, _STATE, digest)
             contest = Contest(collective, schedule, score, brackets, candidates, state)
             contest.restore()
             contest.run()
@@ -152,10 +153,16 @@ an open Collective
             for number, (bracket, parameters) in enumerate(drawn)
         ]
 
-    def _digest(self, collective: "AnyCollective", schedule: Schedule) -> str:
-        parameters = {**self.get_params(deep=True), "random_state": None}
-        what = (parameters, type(self).__name__, schedule.order, collective.rows)
-        return str(joblib.hash(what))
+    def _digest(
+        self, collective: "AnyCollective", schedule: Schedule, candidates: Sequence[Candidate]
+    ) -> str:
+        """Return what tells this search from others.
+
+        Distributions share NumPy's global random state, so that what they drew stands for them.
+        """
+        own = {**self.get_params(deep=True), "random_state": None, "param_distributions": None}
+        drawn = [one.parameters for one in candidates]
+        return str(joblib.hash((own, type(self).__name__, schedule.order, drawn, collective.rows)))
 
     def _note(
         self, contest: Contest, estimator: Any, steps: Sequence[Any], collective: "AnyCollective"

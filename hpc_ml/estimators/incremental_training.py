@@ -1,6 +1,7 @@
 """The training of one model, epoch after epoch, by visits to the workers that hold the data."""
 
 import copy
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 # Long enough that what ends a stretch costs nothing, short enough that little is lost.
 _STRETCH_S = 2.0
+_FIRST_STRETCH = 4
 _LONGER = 4
 
 
@@ -99,6 +101,7 @@ class Training:
     before: Sequence[Any] = ()
     best: Any = None
     progress: Progress = field(default_factory=Progress)
+    _stretch: int = _FIRST_STRETCH
 
     def run(self) -> None:
         """Train to the end."""
@@ -116,15 +119,15 @@ class Training:
         """Visit the partitions of an epoch that are left, in stretches of a few seconds."""
         progress = self.progress
         numbers = self.order.partitions(self.collective.n_partitions, progress.epoch)
-        count = 1
         while progress.position < len(numbers):
-            stretch = numbers[progress.position : progress.position + count]
+            stretch = numbers[progress.position : progress.position + self._stretch]
             took_s = self._visit(stretch)
             progress.position += len(stretch)
             self._report(len(numbers))
             if progress.position < len(numbers):
                 self._keep()
-            count = max(1, int(count * min(_LONGER, _STRETCH_S / max(took_s, 1e-9))))
+            due = int(_STRETCH_S * len(stretch) / max(took_s, 1e-9))
+            self._stretch = max(1, min(due, _LONGER * self._stretch))
 
     def _visit(self, numbers: Sequence[int]) -> float:
         self.collective.checkpoint.check()
@@ -171,6 +174,9 @@ class Training:
         still counts as no better.
         """
         progress, best = self.progress, self.progress.best_score
+        if math.isnan(score):
+            progress.stale += 1
+            return
         improved = best is None or score >= best + self.stopping.tol
         progress.stale = 0 if improved else progress.stale + 1
         if best is None or score > best:

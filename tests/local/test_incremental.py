@@ -234,7 +234,7 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(
                 model.fit(parts(X, LABELS))
             except Stopped:
                 interruptions += 1
-                checkpoint.steps = 4
+                checkpoint.steps = 2
     assert interruptions >= 2
     assert_same_bits(model.estimator_[-1], whole.estimator_[-1])
     timeless = [{key: entry[key] for key in entry if key != "train_s"} for entry in whole.history_]
