@@ -64,8 +64,9 @@ class DistributedXgboost(DistributedBooster, xgboost.XGBModel):
         names = booster.feature_names or [f"f{n}" for n in range(booster.num_features())]
         kinds = ("weight", "weight") if self.booster == "gblinear" else ("total_gain", "weight")
         gains, splits = (booster.get_score(importance_type=kind) for kind in kinds)
-        return tuple(
-            np.array([found.get(name, 0.0) for name in names]) for found in (gains, splits)
+        return (
+            np.array([gains.get(name, 0.0) for name in names]),
+            np.array([splits.get(name, 0.0) for name in names]),
         )
 
     def _wrapper_params(self) -> set[str]:

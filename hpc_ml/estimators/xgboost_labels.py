@@ -13,7 +13,7 @@ class LabelledXGBClassifier(xgboost.XGBClassifier):
     def fit(self, X: Any, y: Any, **options: Any) -> "LabelledXGBClassifier":
         """Fit to labels; options are those of the library's `fit`."""
         labels, codes = np.unique(y, return_inverse=True)
-        vars(self).pop("labels_", None)  # the library compares with `classes_` while it fits
+        self.__dict__.pop("labels_", None)  # the library compares with `classes_` while it fits
         super().fit(X, codes, **options)
         self.labels_ = labels
         return self
