@@ -1,8 +1,8 @@
 """Linear models: least squares, ridge, lasso, elastic net, logistic and Poisson regression."""
 
 import warnings
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
@@ -23,6 +23,9 @@ EXAMPLE: Mapping[str, Any] = {
     "data": {"name": "breast_cancer", "scale": "standard"},
     "estimator": "LogisticRegression",
 }
+
+# Keys of a job are words, and labels may be numbers or booleans.
+ClassName = Annotated[str, Field(coerce_numbers_to_str=True)]
 
 _CLASSIFIERS = ("LogisticRegression",)
 _FLAGS = ("alpha", "C", "l1_ratio", "fit_intercept", "class_weight", "max_iter", "tol")
@@ -53,9 +56,9 @@ class Settings(SpecModel):
     fit_intercept: bool | None = Field(
         None, description="fit an intercept, which bears no penalty (default: true)"
     )
-    class_weight: Literal["balanced"] | dict[str | bool | int | float, float] | None = Field(
+    class_weight: Literal["balanced"] | dict[ClassName, NonNegativeFloat] | None = Field(
         None,
-        description="LogisticRegression: weight of each class, or balanced",
+        description="LogisticRegression: weight of each class by its label, or balanced",
         json_schema_extra={"form": "yaml"},
     )
     max_iter: PositiveInt | None = Field(
@@ -89,6 +92,8 @@ def check(job: "Job[Settings]", summary: "DataSummary") -> None:
             hint="run sgd for texts",
         )
     build_model(settings, job.seed)
+    if isinstance(settings.class_weight, dict) and summary.complete:
+        weigh_labels(settings.class_weight, summary.class_counts or ())
     classifies = settings.estimator in _CLASSIFIERS
     if not classifies and summary.target_kind == "text":
         raise BadJob(
@@ -119,6 +124,23 @@ def build_model(settings: Settings, seed: int) -> Any:
     return model
 
 
+def weigh_labels(weights: Mapping[str, float], labels: Any) -> dict[Any, float]:
+    """Return the weights by label, which the job can only word as text. Raises BadJob."""
+    found = [label.item() if hasattr(label, "item") else label for label in labels]
+    return {_find_label(word, found): weight for word, weight in weights.items()}
+
+
+def _find_label(word: str, labels: Sequence[Any]) -> Any:
+    for label in labels:
+        if str(label).lower() == word.lower():
+            return label
+    for label in labels:
+        if isinstance(label, int | float) and word in (f"{label:g}", f"{label:.1f}"):
+            return label
+    shown = ", ".join(map(str, labels[:6])) + (", .." if len(labels) > 6 else "")
+    raise BadJob(f"class_weight: {word!r} is no class of the target", hint=f"classes: {shown}")
+
+
 def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun) -> TaskResult:
     """Fit, score the held-out rows; leave history.csv and the model."""
     from hpc_ml.estimators import surroundings
@@ -129,6 +151,8 @@ def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun
     model = build_model(settings, run.seed)
     with open_rows(client, source, run) as rows, surroundings(client, run):
         check_scoring_size(rows, settings.scoring)
+        if isinstance(settings.class_weight, dict):
+            model.set_params(class_weight=weigh_labels(settings.class_weight, rows.classes))
         _fit(model, rows.collective, source, run)
         metrics = _measure(model, run)
         metrics |= score_held_out(rows, model.local_estimator(), settings.scoring, run)

@@ -31,6 +31,8 @@ def people(folder: Path) -> tuple[Path, pd.DataFrame]:
     table["buys"] = np.where(drawn > 0.3, "yes", "no")
     table["spent"] = 3 * table["income"] + drawn
     table["count"] = rng.poisson(np.exp(table["age"] / 2))
+    table["often"] = table["count"] > 1
+    table["rating"] = np.digitize(drawn, [-1, 1]).astype(float)
     table["weight"] = rng.uniform(0.5, 2, N_ROWS)
     table.to_parquet(folder / "people.parquet", index=False, row_group_size=300)
     return folder / "people.parquet", table
@@ -94,6 +96,18 @@ def test_a_regressor(client: Client, tmp_path: Path, name, target, params) -> No
     assert metrics["test_r2"] == pytest.approx(r2, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("target", "weights"), [("buys", {"yes": 3}), ("often", {True: 3}), ("rating", {1: 3, 2: 0.5})]
+)
+def test_weights_of_classes_by_their_labels(client: Client, tmp_path: Path, target, weights):
+    words = {str(label): weight for label, weight in weights.items()}
+    _, run, (train, _) = fit(client, tmp_path, data={"target": target}, class_weight=words)
+    theirs = linear_model.LogisticRegression(class_weight=weights)
+    theirs.fit(train[COLUMNS], train[target])
+    model = skops.io.load(run.model_folder / "model.skops", trusted=[])
+    assert np.allclose(model[-1].coef_, theirs.coef_, rtol=1e-4, atol=1e-6)
+
+
 def test_what_scikit_learn_warns_of_is_told_once(client: Client, tmp_path: Path) -> None:
     _, run, _ = fit(client, tmp_path, data={"target": "buys"}, max_iter=1)
     told = [message for message in run.told if "ConvergenceWarning" in message]
@@ -106,6 +120,7 @@ def test_what_scikit_learn_warns_of_is_told_once(client: Client, tmp_path: Path)
     [
         ({"alpha": 1}, "LogisticRegression has no parameter 'alpha'", BadJob),
         ({"params": {"gamma": 1}}, "no parameter 'gamma'", BadJob),
+        ({"class_weight": {"maybe": 2}}, "'maybe' is no class of the target", BadJob),
         ({"C": 2, "params": {"C": 1}}, "C is given twice", BadJob),
         ({"params": {"max_iter": "many"}}, "'max_iter' parameter of LogisticRegression", BadJob),
         ({"params": {"solver": "saga"}}, "'lbfgs' finds the same minimum", BadJob),
