@@ -82,9 +82,9 @@ def source(job: "Job[Settings]") -> "DataSource":
 def inspect(source: "DataSource") -> "DataSummary":
     """Return what the headers of the data tell: there is nothing to be learned from the rows."""
     from hpc_ml.data.inspection import DataSummary
-    from hpc_ml.data.plan import plan_partitions
+    from hpc_ml.tasks.predict_rows import plan_once
 
-    plan = plan_partitions(source)
+    plan = plan_once(source)
     rows = "" if plan.n_rows is None else f"{plan.n_rows:,} rows in "
     parts = "1 partition" if len(plan) == 1 else f"{len(plan):,} partitions, a file of each"
     return DataSummary(

@@ -11,14 +11,18 @@ def example_model() -> LoadedModel:
     from sklearn.datasets import load_iris
     from sklearn.linear_model import LogisticRegression
 
-    X, y = load_iris(return_X_y=True)
-    estimator = LogisticRegression(max_iter=1000).fit(X[::2], y[::2])
+    from hpc_ml.data.column_scans import ColumnSummary
+
+    iris = load_iris()
+    X, y = iris.data[::2], iris.target[::2]
+    estimator = LogisticRegression(max_iter=1000).fit(X, y)
+    columns = tuple(ColumnSummary(name, "numeric", 0) for name in iris.feature_names)
     facts = {
         "task": "predict",
         "parameters": {"max_iter": 1000},
         "metrics": {},
-        "columns": None,
+        "columns": [{"name": column.name, "kind": column.kind} for column in columns],
         "classes": estimator.classes_.tolist(),
         "data": {},
     }
-    return LoadedModel(estimator, None, None, facts, "example")
+    return LoadedModel(estimator, None, columns, facts, "example")

@@ -81,11 +81,9 @@ def _made_up_row(X: Any) -> Any:
         return np.array([""], dtype=object)
     if hasattr(X, "iloc"):
         return X.reindex([0])
-    return (
-        type(X)((1, X.shape[1]), dtype=X.dtype)
-        if hasattr(X, "indptr")
-        else np.zeros_like(X, shape=(1, X.shape[1]))
-    )
+    if hasattr(X, "indptr"):
+        return type(X)((1, X.shape[1]), dtype=X.dtype)
+    return np.zeros((1, X.shape[1]), dtype=X.dtype)
 
 
 def _respond(estimator: Any, word: str, X: Any) -> Any:
@@ -136,8 +134,8 @@ def _labels(values: Any, classes: Any) -> "pa.Array":
     return pa.array(known).take(pa.array(np.searchsorted(known, values)))
 
 
-def column_names(outputs: Sequence[str], estimator: Any) -> Callable[[str], bool]:
-    """Return whether a name is one that the outputs will take."""
+def taken_names(outputs: Sequence[str]) -> Callable[[str], bool]:
+    """Return what tells whether a name is one of the columns of these outputs."""
     exact = {"prediction" if word in ("label", "value") else word for word in outputs}
     prefixes = tuple(f"{word}_" for word in outputs)
     return lambda name: name in exact or name.startswith(prefixes)

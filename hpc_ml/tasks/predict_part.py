@@ -75,7 +75,7 @@ def predict_part(recipe: Recipe, number: int) -> dict[str, Any]:
     model = hold_model(recipe.model, recipe.trust)
     with _native_pools().limit(limits=1):
         rows = read_rows(recipe, model, number)
-        with _explained(rows.where):
+        with _explained(recipe, number):
             responses = respond_all(model.estimator, recipe.outputs, rows.X)
             scores = _score(recipe, model, rows, responses)
         columns = dict(rows.carried)
@@ -97,19 +97,29 @@ def _native_pools() -> Any:
 
 
 @contextmanager
-def _explained(where: str) -> Iterator[None]:
-    """Turn what an estimator raises about rows into BadData."""
+def _explained(recipe: Recipe, number: int) -> Iterator[None]:
+    """Turn what an estimator raises about rows into BadData, and all else into TaskFailed."""
+    from hpc_ml.data.plan import place_row
+
     try:
         yield
     except HpcMlError:
         raise
-    except (ValueError, TypeError) as error:
-        words = " ".join(str(error).split())[:300]
-        raise BadData(f"the model cannot predict these rows: {words}", where=where) from error
+    except Exception as error:
+        words = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        where = f"{place_row(recipe.data.plan, number, 0)} and the rows after it"
+        if isinstance(error, ValueError | TypeError):
+            raise BadData(f"the model cannot predict these rows: {words}", where=where) from error
+        hint = "give the workers more --memory, or make data.partition_size smaller"
+        raise TaskFailed(
+            f"the model failed: {words}",
+            where=where,
+            hint=hint if isinstance(error, MemoryError) else "run again with --debug",
+        ) from error
 
 
 def _score(recipe: Recipe, model: LoadedModel, rows: Any, found: Mapping[str, Any]) -> Any:
-    """Return by scorer what these rows add to it; None where they do not allow it."""
+    """Return by scorer what these rows add to it, or why they do not allow it."""
     if rows.y is None or not len(rows.y):
         return {}
     by_method = {response_name(word): values for word, values in found.items()}

@@ -35,8 +35,6 @@ class RowsToPredict:
         all of them.
     carried : mapping
         Columns of all rows to be written as they are.
-    where : str
-        What messages call the rows.
     """
 
     count: int
@@ -45,7 +43,6 @@ class RowsToPredict:
     y: Any
     judged: "Numbers | None"
     carried: "dict[str, Any]"
-    where: str
 
 
 def read_rows(recipe: "Recipe", model: "LoadedModel", number: int) -> RowsToPredict:
@@ -65,7 +62,7 @@ def _read_table(
 
     others = [*recipe.carry.values(), *([recipe.target] if recipe.target else [])]
     table: Any = read_partition(data.plan, number, list(dict.fromkeys([*data.stored, *others])))
-    kept = _complete_rows(data, model, table, number)
+    kept = _complete_rows(data, table, number)
     raw = RawTable(number, table.select(data.stored))
     columns = [_with_missing(column, raw.table) for column in recipe.columns]
     y, judged = None, None
@@ -78,7 +75,6 @@ def _read_table(
         y=y,
         judged=judged,
         carried={name: table.column(stored) for name, stored in recipe.carry.items()},
-        where=_where(data, number),
     )
 
 
@@ -100,21 +96,13 @@ def _width(model: "LoadedModel", columns: int) -> int:
     return int(getattr(model.estimator, "n_features_in_", columns))
 
 
-def _where(data: "PartitionedTable | PartitionedMatrix", number: int) -> str:
-    from hpc_ml.data.plan import place_row
-
-    return f"{place_row(data.plan, number, 0)} and after"
-
-
 def _with_missing(column: Any, table: "pa.Table") -> Any:
     """Return a column that misses values here as one of a type that can."""
     here = column.name in table.column_names and table.column(column.name).null_count > 0
     return replace(column, missing=1) if here else column
 
 
-def _complete_rows(
-    data: "PartitionedTable", model: "LoadedModel", table: "pa.Table", number: int
-) -> "Numbers | None":
+def _complete_rows(data: "PartitionedTable", table: "pa.Table", number: int) -> "Numbers | None":
     """Return which rows can be predicted; None for all.
 
     Raises BadData for a missing value in a column whose missing values are neither imputed nor
@@ -187,7 +175,7 @@ def _read_matrix(
         y = y[judged]
     raw = RawMatrix(number, replace(matrix, y=None))
     made = data.make(raw, model.preparation, recipe.columns, _width(model, len(recipe.columns)))
-    return RowsToPredict(count, made["X"], kept, y, judged, carried, _where(data, number))
+    return RowsToPredict(count, made["X"], kept, y, judged, carried)
 
 
 def _column(X: Any, position: int) -> Any:

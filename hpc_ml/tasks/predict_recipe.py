@@ -1,23 +1,27 @@
 """What the workers are told, made from the job's words and checked against data and model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.errors import BadData, BadJob, BadRun
 from hpc_ml.spec.nearest import nearest
-from hpc_ml.tasks.predict_outputs import choose_outputs, column_names
+from hpc_ml.tasks.predict_outputs import choose_outputs, taken_names
 from hpc_ml.tasks.predict_part import Recipe
-from hpc_ml.tasks.predict_rows import check_kinds
+from hpc_ml.tasks.predict_rows import open_rows_to_predict
 from hpc_ml.tasks.predict_scores import choose_scorers
 from hpc_ml.tasks.stored_models import LoadedModel, model_stamp
 
 if TYPE_CHECKING:
+    from hpc_ml.data.column_scans import ColumnSummary
     from hpc_ml.data.partitioned import Partitioned
+    from hpc_ml.data.partitioned_table import PartitionedTable
     from hpc_ml.data.source import DataSource
     from hpc_ml.tasks.predict import Settings
     from hpc_ml.tasks.registry import TaskRun
 
 _MODEL_UNIT = "model"
+_KIND_WORDS = {"numeric": "numbers", "boolean": "true and false", "category": "words"}
 
 
 def make_recipe(
@@ -27,10 +31,8 @@ def make_recipe(
 
     Raises BadData for columns that do not fit the model, BadJob for outputs and scorers.
     """
-    from hpc_ml.data.partitioned import open_partitions
-
-    data = open_partitions(source)
-    columns = check_kinds(data, model)
+    data = open_rows_to_predict(source)
+    columns = _check_kinds(data, model)
     _check_width(data, model, len(columns))
     outputs = choose_outputs(model.estimator, settings.output, model.where)
     target = _stored_target(data, model, asked=bool(settings.scoring))
@@ -41,11 +43,42 @@ def make_recipe(
         model=model.where,
         trust=settings.trust,
         outputs=outputs,
-        carry=_choose_carried(data, settings.carry, outputs, model),
+        carry=_choose_carried(data, settings.carry, outputs),
         target=target,
         scoring=choose_scorers(model, settings.scoring, there_is_a_target=judged),
         folder=folder,
     )
+
+
+def _check_kinds(data: "Partitioned", model: "LoadedModel") -> "tuple[ColumnSummary, ...]":
+    """Return the columns as the model was fitted on them.
+
+    Raises BadData where a column holds another kind of values now.
+    """
+    from hpc_ml.data.partitioned_table import PartitionedTable
+
+    trained = {column.name: column for column in model.columns or ()}
+    columns = data.columns()
+    if isinstance(data, PartitionedTable) and not data.is_text:
+        for column in columns:
+            if column.name in trained:
+                _check_kind(column, trained[column.name].kind, data)
+    return tuple(replace(column, missing=_missing(trained.get(column.name))) for column in columns)
+
+
+def _check_kind(column: "ColumnSummary", trained: str, data: "PartitionedTable") -> None:
+    if trained in ("any", column.kind):
+        return
+    raise BadData(
+        f"column {column.name!r} holds {data.schema.field(column.name).type}, and the model was "
+        f"fitted on {_KIND_WORDS[trained]}",
+        where=data.plan.where,
+        hint="give the column as it was then, or say its type by data.types (CSV, JSON lines)",
+    )
+
+
+def _missing(column: "ColumnSummary | None") -> int:
+    return 0 if column is None else column.missing
 
 
 def check_unchanged(recipe: Recipe, run: "TaskRun") -> None:
@@ -124,7 +157,7 @@ def _has_words(model: LoadedModel) -> bool:
 
 
 def _choose_carried(
-    data: "Partitioned", carry: Sequence[str], outputs: Sequence[str], model: LoadedModel
+    data: "Partitioned", carry: Sequence[str], outputs: Sequence[str]
 ) -> dict[str, str]:
     """Return the columns that are written beside the predictions, and what their files call them.
 
@@ -132,7 +165,7 @@ def _choose_carried(
     """
     plan = data.plan
     known = plan.names or tuple(map(str, range(0 if data.is_text else plan.n_columns)))
-    taken = column_names(outputs, model.estimator)
+    taken = taken_names(outputs)
     carried = {}
     for name in carry:
         stored = _stored_name(data, name)

@@ -9,14 +9,19 @@ from hpc_ml.errors import BadData
 from hpc_ml.spec.nearest import nearest
 
 if TYPE_CHECKING:
-    from hpc_ml.data.column_scans import ColumnSummary
     from hpc_ml.data.partitioned import Partitioned
-    from hpc_ml.data.partitioned_table import PartitionedTable
     from hpc_ml.data.plan import PartitionPlan
     from hpc_ml.spec.data import Data
     from hpc_ml.tasks.stored_models import LoadedModel
 
 _TEXT_FORMS = ("csv", "jsonl")
+# What a job says of single columns, which need not be those of the data to predict.
+_OF_COLUMNS = (
+    "rename", "target", "text", "columns", "drop", "dates", "categorical", "impute", "weight",
+    "group", "split", "order_by",
+)  # fmt: skip
+_PLANS_KEPT = 4
+_FOR_TRAINING = ("weight", "group", "order_by", "split", "test_size")
 
 
 def predict_source(source: DataSource, model: "LoadedModel", *, scored: bool) -> DataSource:
@@ -39,24 +44,43 @@ def predict_source(source: DataSource, model: "LoadedModel", *, scored: bool) ->
     BadData
         Naming the columns that are missing.
     """
-    from hpc_ml.data.plan import plan_partitions
+    from hpc_ml.data.formats import TABLES
+    from hpc_ml.data.plan import find_form
 
     _refuse_roles(source)
-    bare = replace(source, spec=_forget_columns(source.spec), supervised=False, test_size=0.0)
-    plan = plan_partitions(bare)
-    if plan.kind == "table":
-        return _table_source(source, model, plan, scored=scored)
-    return _matrix_source(source, model, plan, scored=scored)
+    form = find_form(source)
+    if form in TABLES:
+        return _table_source(source, model, scored=scored)
+    return _matrix_source(source, model, form, scored=scored)
 
 
-# What a job says of single columns, which need not be those of the data to predict.
-_OF_COLUMNS = (
-    "rename", "target", "text", "columns", "drop", "dates", "categorical", "impute", "weight",
-    "group", "split", "order_by",
-)  # fmt: skip
+# The plans that were made last: some formats are read for one, and several steps need it.
+_plans: "dict[Any, PartitionPlan]" = {}
 
 
-_FOR_TRAINING = ("weight", "group", "order_by", "split", "test_size")
+def plan_once(source: DataSource) -> "PartitionPlan":
+    """Return the partitions of a source, planned once as long as its files are the same."""
+    from hpc_ml.data.plan import find_form, plan_partitions
+
+    find_form(source)  # has words for data that are not there
+    key = (source.key, source.location.files if source.spec.name is None else ())
+    plan = _plans.get(key)
+    if plan is None:
+        plan = plan_partitions(source)
+        while len(_plans) >= _PLANS_KEPT:
+            del _plans[next(iter(_plans))]
+        _plans[key] = plan
+    return plan
+
+
+def open_rows_to_predict(source: DataSource) -> "Partitioned":
+    """Return the rows of `predict_source` in partitions."""
+    from hpc_ml.data.partitioned_matrix import PartitionedMatrix
+    from hpc_ml.data.partitioned_table import PartitionedTable
+
+    plan = plan_once(source)
+    kind = PartitionedTable if plan.kind == "table" else PartitionedMatrix
+    return kind(plan, source)
 
 
 def _refuse_roles(source: DataSource) -> None:
@@ -73,11 +97,11 @@ def _forget_columns(spec: "Data") -> "Data":
     return type(spec).model_validate(spec.model_dump(exclude={*_OF_COLUMNS}))
 
 
-def _table_source(
-    source: DataSource, model: "LoadedModel", plan: "PartitionPlan", *, scored: bool
-) -> DataSource:
+def _table_source(source: DataSource, model: "LoadedModel", *, scored: bool) -> DataSource:
     from hpc_ml.spec.data import Data
 
+    bare = replace(source, spec=_forget_columns(source.spec), supervised=False, test_size=0.0)
+    plan = plan_once(bare)
     own = source.spec.model_dump(exclude_defaults=True)
     trained = dict(model.facts.get("data", {}))
     assert plan.names is not None
@@ -91,6 +115,12 @@ def _table_source(
     words.pop("drop", None)  # columns that the model does not take are not read
     words["target"] = _find_target(own.get("target"), model, seen) if scored else None
     if words.get("text") is None:
+        if model.takes_texts:
+            raise BadData(
+                "the model was fitted on texts, and the job does not say which column holds them",
+                where=source.where,
+                hint=f"name it by --text (data.text): {', '.join(seen[:30])}",
+            )
         words["columns"] = _feature_names(model, seen, words["target"], own.get("columns"), source)
         _check_names(words["columns"], seen, words, source)
     elif words["text"] not in seen:
@@ -171,7 +201,7 @@ def _types(model: "LoadedModel", words: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _matrix_source(
-    source: DataSource, model: "LoadedModel", plan: "PartitionPlan", *, scored: bool
+    source: DataSource, model: "LoadedModel", form: str, *, scored: bool
 ) -> DataSource:
     spec = _forget_columns(source.spec)
     trained = model.facts.get("data", {})
@@ -183,14 +213,14 @@ def _matrix_source(
             "columns": source.spec.columns,
         }
     )
-    if plan.form == "svmlight" and spec.n_features is None:
+    if form == "svmlight" and spec.n_features is None:
         spec = spec.model_copy(update={"n_features": model.n_features})
     bare = replace(source, spec=spec, test_size=0.0, stratify=False, supervised=False)
     with_target = replace(bare, supervised=True)
     for candidate in (with_target, bare) if scored or spec.target else (bare, with_target):
         if (fitting := _fit_columns(candidate, model)) is not None:
             return fitting
-    width = plan.n_columns
+    width = plan_once(bare).n_columns
     raise BadData(
         f"the data have {width} columns, and the model was fitted on {model.n_features}",
         where=source.where,
@@ -205,10 +235,9 @@ def _policy(spec: "Data", trained: Mapping[str, Any]) -> Any:
 def _fit_columns(source: DataSource, model: "LoadedModel") -> DataSource | None:
     """Return the source with the columns that the model takes, or None where it has not those."""
     from hpc_ml.data.partitioned_matrix import PartitionedMatrix
-    from hpc_ml.data.plan import plan_partitions
 
     try:
-        plan = plan_partitions(source)
+        plan = plan_once(source)
     except BadData:
         if source.supervised:  # there may be no target
             return None
@@ -222,37 +251,3 @@ def _fit_columns(source: DataSource, model: "LoadedModel") -> DataSource | None:
         chosen = source.spec.model_copy(update={"columns": trained})
         return replace(source, spec=chosen)
     return None
-
-
-def check_kinds(data: "Partitioned", model: "LoadedModel") -> "tuple[ColumnSummary, ...]":
-    """Return the columns as the model was fitted on them.
-
-    Raises BadData where a column holds another kind of values now.
-    """
-    from hpc_ml.data.partitioned_table import PartitionedTable
-
-    trained = {column.name: column for column in model.columns or ()}
-    columns = data.columns()
-    if isinstance(data, PartitionedTable) and not data.is_text:
-        for column in columns:
-            if column.name in trained:
-                _check_kind(column, trained[column.name].kind, data)
-    return tuple(replace(column, missing=_missing(trained.get(column.name))) for column in columns)
-
-
-def _check_kind(column: "ColumnSummary", trained: str, data: "PartitionedTable") -> None:
-    if trained in ("any", column.kind):
-        return
-    raise BadData(
-        f"column {column.name!r} holds {data.schema.field(column.name).type}, and the model was "
-        f"fitted on {_KIND_WORDS[trained]}",
-        where=data.plan.where,
-        hint="give the column as it was then, or say its type by data.types (CSV, JSON lines)",
-    )
-
-
-def _missing(column: "ColumnSummary | None") -> int:
-    return 0 if column is None else column.missing
-
-
-_KIND_WORDS = {"numeric": "numbers", "boolean": "true and false", "category": "words"}

@@ -49,6 +49,11 @@ class LoadedModel:
         return getattr(self.estimator, "classes_", None)
 
     @property
+    def takes_texts(self) -> bool:
+        """Whether it was fitted on texts, as far as the facts tell."""
+        return "columns" in self.facts and self.columns is None
+
+    @property
     def has_names(self) -> bool:
         """Whether the columns have names of their own; those of an array are numbered."""
         names = [column.name for column in self.columns or ()]
@@ -165,6 +170,8 @@ def model_stamp(path: Path) -> str:
 
 def _load_folder(folder: Path, trust: Sequence[str]) -> LoadedModel:
     facts = _read_facts(folder / FACTS)
+    if not all(isinstance(column, dict) for column in facts.get("columns") or ()):
+        facts.pop("columns")  # the names of features, as earlier versions wrote them
     library = facts.get("format", "skops")
     if library not in MODEL_FILES:
         raise BadJob(
@@ -177,8 +184,6 @@ def _load_folder(folder: Path, trust: Sequence[str]) -> LoadedModel:
     if (folder / PREPARATION).is_file():
         preparation = _read(folder / PREPARATION, "skops", None, trust)
     columns = facts.get("columns")
-    if columns and isinstance(columns[0], str):  # as version 0.1 wrote the names of features
-        columns = None
     return LoadedModel(
         estimator,
         preparation,
@@ -188,7 +193,7 @@ def _load_folder(folder: Path, trust: Sequence[str]) -> LoadedModel:
     )
 
 
-def _read_facts(path: Path) -> Mapping[str, Any]:
+def _read_facts(path: Path) -> dict[str, Any]:
     try:
         facts = json.loads(path.read_bytes())
         if not isinstance(facts, dict):

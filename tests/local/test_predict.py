@@ -1,9 +1,13 @@
 """Predictions over partitions on the workers: those of the model on all rows at once."""
 
+import os
+import signal
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from distributed import Client
 from pyarrow import parquet as pq
 from sklearn.base import clone
 from sklearn.cluster import KMeans
@@ -13,6 +17,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression, LogisticRegressionCV
 from sklearn.metrics import f1_score, log_loss
 from sklearn.pipeline import make_pipeline
+from worker_processes import start_cluster
 from xgboost import XGBClassifier
 
 import hpc_ml
@@ -261,6 +266,30 @@ def test_a_stopped_run_goes_on_with_what_is_missing(client, tmp_path, blobs):
 
 
 LABELLED = "label,a,b,c,d,e\nred,0.5,1,2,3,4\nblue,1.5,1,2,3,4\n"
+
+
+class Robbed(Run):
+    """A run that loses a worker after its second partition."""
+
+    def record(self, unit, value):
+        super().record(unit, value)
+        if len(self.recorded) == 3:
+            os.kill(self.worker, signal.SIGKILL)
+
+
+def test_a_lost_worker_changes_nothing(tmp_path, blobs):
+    folder, model, large = blobs
+    data = {"path": str(folder / "large.parquet")}
+    with start_cluster(n_workers=2) as cluster, Client(cluster) as client:
+        run = Robbed(tmp_path / "run")
+        run.worker = next(iter(client.run(os.getpid).values()))
+        metrics, found = predict_all(client, tmp_path / "run", model, data, run)
+
+    assert metrics["rows"] == len(large) == len(found)
+    expected = load_model(model).estimator.predict(large[list("abcde")].to_numpy())
+    np.testing.assert_array_equal(found["prediction"], expected)
+
+
 CSV = "id,a,b,c,d,e\n1,0.5,1,2,3,4\n2,1.5,1,2,3,4\n"
 
 
@@ -344,5 +373,5 @@ def test_the_example_needs_no_words_and_its_model_can_be_named(hpc_ml, tmp_path)
     (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
     refused = hpc_ml("run", "predict", "--model", "last", "--data", "rows.csv")
     assert refused.returncode == 2
-    assert "the data have 2 columns, and the model was fitted on 4" in refused.stderr
+    assert "there is no column 'sepal length (cm)' and 3 more" in refused.stderr
     assert len(list((tmp_path / "runs").iterdir())) == 1

@@ -18,8 +18,8 @@ from hpc_ml.tasks.predict_outputs import (
     as_columns,
     available_outputs,
     choose_outputs,
-    column_names,
     respond_all,
+    taken_names,
 )
 from hpc_ml.tasks.registry import load, settings_class
 
@@ -50,7 +50,7 @@ def test_a_model_has_the_outputs_of_its_kind(model, y, outputs):
     for word in outputs:
         made = as_columns(word, found[word], getattr(model, "classes_", None))
         columns |= made
-        assert all(map(column_names(outputs, model), made))
+        assert all(map(taken_names(outputs), made))
     assert {len(column) for column in columns.values()} == {60}
     np.testing.assert_array_equal(next(iter(columns.values())).to_numpy(False), model.predict(X))
     with pytest.raises(BadJob, match=f"has no value; it has {outputs[0]}|has no cluster"):
