@@ -78,7 +78,7 @@ DataFrame, Partitions or Collective
         if not is_partitioned(X):
             X, y, sample_weight = self._check_arrays(X, y, sample_weight)
         with opened(X, y, sample_weight=sample_weight) as collective:
-            self._grow(collective)
+            self._grow(collective, several=getattr(y, "ndim", 1) > 1 and not is_dask(y))
         if is_dask(X):
             _check_feature_names(self, X, reset=True)
         return self
@@ -134,7 +134,7 @@ DataFrame, Partitions or Collective
             sample_weight = _check_sample_weight(sample_weight, X)
         return X, y, sample_weight
 
-    def _grow(self, collective: AnyCollective) -> None:
+    def _grow(self, collective: AnyCollective, *, several: bool) -> None:
         before = list(getattr(self, "estimators_", ())) if self.warm_start else []
         seeds = self._draw_seeds(len(before))
         if not seeds:
@@ -146,6 +146,8 @@ DataFrame, Partitions or Collective
         plan = self._plan(collective, seeds)
         if before and not plan.whole:
             raise ValueError("warm_start needs all rows in the memory of each worker")
+        if several and not plan.whole:
+            raise ValueError("several targets need all rows in the memory of each worker")
         trees, facts = grow_forest(collective, plan)
         self.estimators_ = before + trees
         for name, value in facts.items():

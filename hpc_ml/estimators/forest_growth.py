@@ -60,14 +60,16 @@ def grow_forest(collective: AnyCollective, plan: ForestPlan) -> tuple[list[Any],
     return growth.kept.in_order(), growth.facts or {}
 
 
-def run_each(collective: AnyCollective, step: Any, state: Any) -> list[Any]:
+def run_each(
+    collective: AnyCollective, step: Any, state: Any = None, *, whole: bool = True
+) -> list[Any]:
     """Return a step's answer of every worker; begin again where one is lost."""
     for _ in range(MOST_DEATHS):
         try:
-            return collective.each(step, [state] * len(collective.workers), whole=True)
+            return collective.each(step, [state] * len(collective.workers), whole=whole)
         except WorkersLost:
             continue
-    return collective.each(step, [state] * len(collective.workers), whole=True)
+    return collective.each(step, [state] * len(collective.workers), whole=whole)
 
 
 class Growth:

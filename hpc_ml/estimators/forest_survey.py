@@ -27,7 +27,7 @@ def fits_each_worker(collective: AnyCollective) -> bool:
     if before == "by partition":
         return False
     needed = _needed_bytes(collective)
-    spare = min(run_each(collective, spare_bytes, None))
+    spare = min(run_each(collective, spare_bytes, whole=False))
     if before == "all" and needed > spare:
         raise BadJob(
             f"the trees of this run are grown from all rows, which takes {needed / _GIB:.1f} GiB "
@@ -49,8 +49,8 @@ def _needed_bytes(collective: AnyCollective) -> int:
     return own + planned_bytes(partitions.rows, partitions.bytes_each, partitions.n_features)
 
 
-def spare_bytes(_holder: Any, _state: Any) -> float:
-    """Return what is left of this worker's memory; a step of `Collective.each`."""
+def spare_bytes(holder: Any, _state: Any) -> float:
+    """Return the memory that is left for rows here, held ones included; for `Collective.each`."""
     import psutil
     from distributed import get_worker
 
@@ -60,7 +60,8 @@ def spare_bytes(_holder: Any, _state: Any) -> float:
         limit_bytes = None
     if not limit_bytes:
         return float("inf")
-    return _MEMORY_SHARE * limit_bytes - psutil.Process().memory_info().rss
+    used_bytes = psutil.Process().memory_info().rss - holder.held_bytes
+    return float(_MEMORY_SHARE * limit_bytes - used_bytes)
 
 
 def _tell_parts(collective: AnyCollective, needed: int, spare: float) -> None:

@@ -16,8 +16,8 @@ from sklearn.utils.estimator_checks import check_estimator
 from worker_processes import start_cluster
 
 from hpc_ml import estimators
-from hpc_ml.errors import Stopped, TaskFailed
-from hpc_ml.estimators import forest, forest_plan, surroundings
+from hpc_ml.errors import BadJob, Stopped, TaskFailed
+from hpc_ml.estimators import forest, forest_plan, forest_survey, surroundings
 from hpc_ml.estimators.forest_growth import ForestPlan, Growth
 from hpc_ml.estimators.forest_trees import ForestRecipe, TreePlan
 from hpc_ml.estimators.here import HereCollective
@@ -228,6 +228,29 @@ def test_trees_that_kill_their_workers_end_the_fit():
             growth.lose(place, growth.next_order(place))
         with pytest.raises(TaskFailed, match="workers died 4 times while they grew the same trees"):
             growth.lose(place, growth.next_order(place))
+
+
+def test_rows_that_do_not_fit_a_worker_are_told(client, monkeypatch):
+    diary, rows = Diary(), TestRows()
+    model = estimators.ExtraTreesClassifier(n_estimators=3, random_state=0)
+    monkeypatch.setattr(forest_survey, "planned_bytes", lambda *args: 2**50)
+    with surroundings(client, diary):
+        model.fit(rows)
+        assert any("each tree is grown from one or a few of 6 partitions" in one
+                   for one in diary.heard)  # fmt: skip
+        parts = model.apply(rows.arrays[0])
+        monkeypatch.undo()
+        np.testing.assert_array_equal(model.fit(rows).apply(rows.arrays[0]), parts)
+
+
+def test_a_run_that_began_with_all_rows_does_not_go_on_without(client, monkeypatch):
+    diary, rows = Diary(), TestRows()
+    model = estimators.ExtraTreesClassifier(n_estimators=3, random_state=0)
+    with surroundings(client, diary):
+        model.fit(rows)
+        monkeypatch.setattr(forest_survey, "planned_bytes", lambda *args: 2**50)
+        with pytest.raises(BadJob, match="resume with more --memory"):
+            model.fit(rows)
 
 
 def test_what_cannot_be_asked_of_a_forest():
