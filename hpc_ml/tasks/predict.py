@@ -35,9 +35,9 @@ class Settings(SpecModel):
 
     model: str = Field(
         min_length=1,
-        description="the run whose model predicts (id, start of one, name, path or last), a model "
-        "folder, or a file: .skops, .ubj or .json (XGBoost), .txt (LightGBM); example: a small "
-        "logistic regression of iris, fitted on the spot",
+        description="the run whose model predicts (id, start of one, name, path; last: the newest "
+        "with a model), a model folder, or a file: .skops, .ubj or .json (XGBoost), .txt "
+        "(LightGBM); example: a small logistic regression of iris, fitted on the spot",
     )
     output: tuple[Output, ...] = Field(
         (),

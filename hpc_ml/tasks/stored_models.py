@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.errors import BadJob, BadRun
-from hpc_ml.runs.index import find_run
+from hpc_ml.runs.index import find_run, list_runs
 from hpc_ml.tasks.model_files import FACTS, MODEL_FILES, PREPARATION, split_preparation
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def find_model(words: str, runs_dir: Path) -> Path:
     Parameters
     ----------
     words : str
-        A run (id, start of one, name, path or `last`), a model folder, or a model file.
+        A run (id, start of one, name, path), a model folder, or a model file; `last` is the
+        newest run that has left a model.
     runs_dir : Path
         Where runs lie.
 
@@ -89,7 +90,9 @@ def find_model(words: str, runs_dir: Path) -> Path:
         return path
     if path.is_file() or path.suffix in (*_FILE_KINDS, *_PICKLES):
         return _check_file(path)
-    folder = find_run(words, runs_dir)
+    runs = list_runs(runs_dir) if words == "last" else []
+    with_model = [run for run in runs if (run.layout.model / FACTS).is_file()]
+    folder = with_model[0] if with_model else find_run(words, runs_dir)
     if not (folder.layout.model / FACTS).is_file():
         record = folder.read_record()
         advice = "a search keeps one unless refit is false" if record.task == "gridsearch" else ""

@@ -197,6 +197,8 @@ def test_a_model_is_found_by_its_run(tmp_path):
     write_model_folder(run / "model", Ridge().fit(X, NUMBERS), None, {})
     for words in ("last", "3f9a", run.name, str(run), str(run / "model")):
         assert find_model(words, run.parent) == run / "model"
+    write_record(run.with_name("20261121-000000-000000"))
+    assert find_model("last", run.parent) == run / "model"
     with pytest.raises(BadRun, match="no run 'nothing'"):
         find_model("nothing", run.parent)
 
