@@ -19,6 +19,7 @@ from hpc_ml.errors import BadData, BadInput, BadJob
 from hpc_ml.tasks import linear
 from tests.conftest import Command, json_of
 
+REFERENCE_JOB = Path(__file__).parent.parent.parent / "examples" / "linear.yaml"
 N_ROWS = 2000
 COLUMNS = ["age", "income", "visits"]
 
@@ -151,3 +152,8 @@ def test_the_example_needs_no_words(hpc_ml: Command) -> None:
     assert run["state"] == "completed"
     assert run["metrics"]["test_accuracy"] > 0.95
     assert {"model", "metrics", "history"} <= set(run["artefacts"])
+
+
+def test_the_reference_job_gives_what_it_says(hpc_ml: Command) -> None:
+    run = json_of(hpc_ml("run", "linear", "--job", REFERENCE_JOB, "--json"))
+    assert run["metrics"]["test_accuracy"] == pytest.approx(0.861025, abs=1e-6)
