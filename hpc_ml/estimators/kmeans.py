@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from hpc_ml.estimators.inputs import AnyCollective, is_dask, is_partitioned, opened
-from hpc_ml.estimators.kmeans_fit import Clustering, cluster
+from hpc_ml.estimators.kmeans_fit import Clustering, cluster, settle
 from hpc_ml.estimators.kmeans_labels import labels_of
 from hpc_ml.estimators.kmeans_lazy import map_rows
 
@@ -163,8 +163,11 @@ DataFrame, Partitions or Collective
         return self._by_local("transform", X, np.empty(shape, self.cluster_centers_.dtype))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Return minus the inertia of rows that are in this process."""
+        """Return minus the inertia of the rows, which are given as to `fit`."""
         check_is_fitted(self)
+        if is_partitioned(X):
+            with opened(X, sample_weight=sample_weight) as collective:
+                return -settle(collective, self.cluster_centers_, None).inertia
         return float(self.local_estimator().score(X, sample_weight=sample_weight))
 
     def local_estimator(self) -> local.KMeans:

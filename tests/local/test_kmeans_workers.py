@@ -64,6 +64,7 @@ def test_dask_arrays_and_frames(client: Client) -> None:
     labels = model.fit_predict(rows)
     assert isinstance(labels, da.Array)
     np.testing.assert_array_equal(labels.compute(), theirs.labels_)
+    np.testing.assert_allclose(model.score(rows), theirs.score(X))
     distances = model.transform(rows)
     assert distances.shape == (2000, 7)
     np.testing.assert_allclose(distances.compute(), theirs.transform(X))
