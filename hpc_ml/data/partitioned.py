@@ -94,13 +94,15 @@ class Recipe:
 
     def bytes_each(self) -> tuple[int, ...]:
         """Return about how many bytes of memory each partition takes when it is made."""
-        plan, others = self.data.plan, sum(1 for _ in self._others()) * 8
+        import numpy as np
+
+        plan, others = self.data.plan, 8 * len(self._others())
         if self.data.is_text:
             sizes = zip(plan.bytes_each, self.rows, strict=True)
             return tuple(size + rows * (_STR_BYTES + others) for size, rows in sizes)
         if plan.kind == "matrix" and plan.sparse:
             return plan.bytes_each
-        item = 8 if self.data.float_type(self.columns)().itemsize == 8 else 4
+        item = np.dtype(self.data.float_type(self.columns)).itemsize
         row = item * self.width
         if makes_sparse(self.preparation):
             row = (item + 4) * len(self.columns) + 8

@@ -225,9 +225,9 @@ class PartitionedTable:
         kept = self.kept(raw)
         parts = read_parts(kept, replace(self.roles, order=None))
         del parts["order"]
-        return {"X": self._make_X(raw, prepare, columns, width), **parts}
+        return {"X": self._make_features(raw, prepare, columns, width), **parts}
 
-    def _make_X(  # noqa: N802
+    def _make_features(
         self, raw: RawTable, prepare: Any, columns: Sequence[ColumnSummary], width: int
     ) -> Any:
         kept = self.kept(raw)

@@ -1,12 +1,16 @@
 """Rows in partitions are what one worker would have made of all of them."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from opened_rows import assert_same_rows, gather, source_of
+from quiet_run import QuietRun
 from scipy import sparse
 from sklearn.datasets import dump_svmlight_file
 
-from hpc_ml.data import DataSource, load
+from hpc_ml.data import DataSource
 from hpc_ml.spec.data import Data
 from hpc_ml.tasks.rows import open_rows
 
@@ -17,85 +21,6 @@ ROWS = 900
 def small_partitions(monkeypatch):
     """Let little data have many partitions."""
     monkeypatch.setattr("hpc_ml.data.pieces._SMALLEST_BYTES", 2_048)
-
-
-class QuietRun:
-    """A run that keeps what it is told."""
-
-    seed = 0
-
-    def __init__(self):
-        self.told = []
-
-    def tell(self, message):
-        self.told.append(message)
-
-    def check(self):
-        pass
-
-
-def take(block, _state, _memory):
-    return block
-
-
-def gather(rows):
-    """Return the training rows and the held-out rows, each as X, y, weight and group."""
-    blocks = rows.collective.map(take)
-    assert [len(block) for block in blocks] == list(rows.collective.rows)
-    held_out = [block.held_out for block in blocks if block.held_out is not None]
-    return join(blocks), join(held_out) if held_out else None
-
-
-def join(blocks):
-    stack = sparse.vstack if sparse.issparse(blocks[0].X) else np.concatenate
-    joined = {"X": stack([block.X for block in blocks])}
-    for name in ("y", "weight", "group"):
-        if getattr(blocks[0], name) is not None:
-            joined[name] = np.concatenate([getattr(block, name) for block in blocks])
-    return joined
-
-
-def in_order(part, key=0):
-    """Return the rows of a part in the order of a column of X that no two rows share."""
-    X = part["X"].toarray() if sparse.issparse(part["X"]) else np.asarray(part["X"])
-    order = np.argsort(X if X.ndim == 1 else X[:, key], kind="stable")
-    return {"X": X[order]} | {n: values[order] for n, values in part.items() if n != "X"}
-
-
-def assert_same_rows(source, key=0, client=None):
-    """Open the rows of a source and compare them with those of one worker."""
-    table = load(source)
-    run = QuietRun()
-    with open_rows(client, source, run) as rows:
-        assert rows.collective.n_partitions > 3
-        training, held_out = gather(rows)
-        assert rows.feature_names == table.feature_names
-        np.testing.assert_array_equal(rows.classes, table.classes)
-        assert rows.n_rows == len(table.X_train if table.y_train is None else table.y_train)
-        compare(training, table, "train", key)
-        if table.X_test is None:
-            assert held_out is None and rows.n_held_out == 0
-        else:
-            assert rows.n_held_out == table.X_test.shape[0]
-            compare(held_out, table, "test", key)
-        return rows, table, run.told
-
-
-def compare(part, table, side, key):
-    expected = {"X": getattr(table, f"X_{side}")}
-    for name in ("y", "weight", "group"):
-        if getattr(table, f"{name}_{side}") is not None:
-            expected[name] = getattr(table, f"{name}_{side}")
-    assert part.keys() == expected.keys()
-    assert part["X"].dtype == expected["X"].dtype
-    assert sparse.issparse(part["X"]) == sparse.issparse(expected["X"])
-    got, wanted = in_order(part, key), in_order(expected, key)
-    for name, values in wanted.items():
-        if values.dtype.kind == "f":
-            np.testing.assert_allclose(got[name], values, rtol=1e-9, atol=1e-12, err_msg=name)
-        else:
-            np.testing.assert_array_equal(got[name], values, err_msg=name)
-            assert got[name].dtype == values.dtype
 
 
 @pytest.fixture
@@ -118,15 +43,6 @@ def frame():
     for number, name in enumerate(["age", "income", "visits", "city", "member"]):
         frame[name] = frame[name].astype(object).where(rng.random(ROWS) > 0.05 * (number + 1))
     return frame.astype({"age": float, "income": float, "visits": float})
-
-
-def source_of(frame, tmp_path, *, test_size=0.25, stratify=True, supervised=True, **words):
-    path = tmp_path / "t.parquet"
-    frame.to_parquet(path, index=False, row_group_size=200)
-    words = {"target": "label"} | words
-    if not supervised:
-        words.pop("target")
-    return DataSource(Data(path=str(path), **words), 3, test_size, stratify, supervised)
 
 
 WORDS = {
@@ -196,14 +112,14 @@ def test_of_many_rows_the_held_out_ones_are_told_from_each_partition(
     monkeypatch.setattr("hpc_ml.data.partitioned_split.EXACT_ROWS", 100)
     monkeypatch.setattr("hpc_ml.tasks.first_look.EXACT_ROWS", 100)
     source = source_of(frame, tmp_path, columns=PLAIN[1:], missing="keep", **words)
-    with open_rows(None, source, QuietRun()) as rows:
+    with open_rows(None, source, QuietRun(Path())) as rows:
         _, held_out = gather(rows)
     assert rows.n_held_out + rows.n_rows == ROWS
     assert abs(rows.n_held_out - ROWS / 4) < 6
     if not words:
         shares = pd.Series(held_out["y"]).value_counts() / frame["label"].value_counts()
         assert shares.between(0.2, 0.3).all()
-    with open_rows(None, source, QuietRun()) as again:
+    with open_rows(None, source, QuietRun(Path())) as again:
         np.testing.assert_array_equal(gather(again)[1]["X"], held_out["X"])
 
 
@@ -211,7 +127,7 @@ def test_medians_of_many_rows_are_told_from_a_sample(frame, tmp_path, monkeypatc
     monkeypatch.setattr("hpc_ml.data.partitioned_training.MOST_ROWS", 300)
     monkeypatch.setattr("hpc_ml.data.partitioned_training.SAMPLED_ROWS", 300)
     source = source_of(frame, tmp_path, columns=PLAIN, missing="impute", test_size=0)
-    run = QuietRun()
+    run = QuietRun(Path())
     with open_rows(None, source, run) as rows:
         medians = rows.preparation.named_transformers_["numeric"].statistics_
     assert medians[1] == pytest.approx(frame["age"].median(), abs=6)
