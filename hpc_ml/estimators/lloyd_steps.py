@@ -14,6 +14,8 @@ from hpc_ml.estimators.partitions import Block
 # Every so many rows of a chunk tell whether it has rows of all clusters.
 _PROBES_PER_CENTRE = 8
 _LEAST_STEP = 4
+# Up to here making a sparse matrix costs more than multiplying by a full one.
+_SMALL_PRODUCT = 2**12
 
 Memory = dict[str, Any]
 
@@ -112,9 +114,12 @@ def _add_at_once(table: np.ndarray, chunk: Chunk, centres: np.ndarray) -> np.nda
 def _add_by_product(table: np.ndarray, chunk: Chunk, centres: np.ndarray) -> np.ndarray:
     """Add a chunk to a table by a matrix that says which row is in which cluster."""
     labels = assign(chunk, centres)
-    ends = np.arange(len(chunk) + 1, dtype=np.int32)
     shape = (len(table), len(chunk))
-    sums = sp.csc_matrix((chunk.weight, labels, ends), shape=shape) @ chunk.X
+    if shape[0] * shape[1] <= _SMALL_PRODUCT and not sp.issparse(chunk.X):
+        sums = (chunk.weight * (labels == np.arange(len(table))[:, None])) @ chunk.X
+    else:
+        ends = np.arange(len(chunk) + 1, dtype=np.int32)
+        sums = sp.csc_matrix((chunk.weight, labels, ends), shape=shape) @ chunk.X
     table[:, :-1] += sums.toarray() if sp.issparse(sums) else sums
     table[:, -1] += np.bincount(labels, chunk.weight, minlength=len(table))
     return labels
