@@ -338,6 +338,21 @@ def test_a_partition_without_a_whole_row_is_written_empty(client, tmp_path, blob
     np.testing.assert_array_equal(found["prediction"][1000:], expected)
 
 
+def test_a_wide_array_with_an_infinite_value_is_refused_at_its_place(client, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(40, 5001))
+    rows[:, -1] = np.arange(40) % 2
+    np.save(tmp_path / "rows.npy", rows)
+    data = {"path": str(tmp_path / "rows.npy")}
+    model = train(tmp_path / "trained", LogisticRegression(), data)
+
+    metrics, _ = predict_all(client, tmp_path / "run", model, data)
+    assert metrics["test_accuracy"] == 1.0
+    rows[30, 17] = np.inf
+    np.save(tmp_path / "rows.npy", rows)
+    with pytest.raises(BadData, match=r"rows\.npy, row \d+ and the rows after it: .* infinity"):
+        predict_all(client, tmp_path / "refused", model, data)
+
+
 def test_other_names_are_mapped_by_rename(client, tmp_path, blobs):
     _, model, large = blobs
     renamed = large[:50].rename(columns={"c": "sea"})
