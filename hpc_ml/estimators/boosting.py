@@ -74,8 +74,8 @@ class Training:
 class Boosting:
     """Trains one booster.
 
-    Raises WorkersLost when workers are lost again and again, and BadJob when their memory does
-    not suffice.
+    Raises WorkersLost when workers are lost again and again before a segment is done, and BadJob
+    when their memory does not suffice.
     """
 
     def __init__(self, collective: AnyCollective, training: Training) -> None:
@@ -94,14 +94,14 @@ class Boosting:
             safe = Course(self._key)
         losses = 0
         while not self._is_done(safe):
-            course = deepcopy(safe)
+            course, began = deepcopy(safe), safe.rounds
             try:
                 with self._team(course) as (team, panel):
                     while not (self._is_done(course) or team.outgrown):
                         self._train_segment(course, team, panel)
                         safe = deepcopy(course)
             except WorkersLost as error:
-                losses += 1
+                losses = 1 if safe.rounds > began else losses + 1
                 if losses > MOST_LOSSES:
                     raise
                 self._checkpoint.tell(f"{error}; training goes on from round {safe.rounds}")

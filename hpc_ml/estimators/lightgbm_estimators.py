@@ -72,6 +72,7 @@ class DistributedLightgbm(DistributedBooster, lightgbm.LGBMModel):  # type: igno
     def local_estimator(self) -> Any:
         """Return LightGBM's own estimator, fitted with the same booster."""
         parameters = {name: value for name, value in self.get_params().items() if name not in _OWN}
+        parameters |= self._placed
         local = self._counterpart(**parameters)
         for name, value in vars(self).items():
             if name not in _OWN and name not in parameters and name != "_other_params":
@@ -85,6 +86,8 @@ class DistributedLightgbm(DistributedBooster, lightgbm.LGBMModel):  # type: igno
 
     def _process_params(self, stage: str) -> dict[str, Any]:
         params = super()._process_params(stage)
+        if stage == "predict":
+            params |= self._placed
         return {name: value for name, value in params.items() if name not in _OWN}
 
     def _check_parameters(self) -> None:
@@ -159,15 +162,14 @@ class DistributedLightgbm(DistributedBooster, lightgbm.LGBMModel):  # type: igno
                 del params[alias]
         params = {name: value for name, value in params.items() if value is not None}
         params.setdefault("verbosity", -1)
-        if params.get("monotone_constraints"):
-            params["monotone_constraints"] = list(
-                place_monotone(params["monotone_constraints"], columns.names, columns.number)
-            )
-        if interactions := params.get("interaction_constraints"):
-            params["interaction_constraints"] = place_interactions(
-                interactions, columns.names, columns.number
-            )
-        return params
+        self._placed: dict[str, Any] = {}
+        if given := params.get("monotone_constraints"):
+            placed = place_monotone(given, columns.names, columns.number)
+            self._placed["monotone_constraints"] = list(placed)
+        if given := params.get("interaction_constraints"):
+            groups = place_interactions(given, columns.names, columns.number)
+            self._placed["interaction_constraints"] = groups
+        return params | self._placed
 
     def _learn_classes(self, plan: RowPlan) -> None:
         self._objective = self.objective
