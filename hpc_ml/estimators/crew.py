@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from distributed import KilledWorker
+from distributed import KilledWorker, wait
 
 from hpc_ml.errors import NoCluster
 from hpc_ml.estimators.links import Frames, Link, Listener, pack
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _TICK_S = 0.2
 _TELL_AFTER_S = 10.0
+_FAREWELL_LIMIT_S = 1.0
 _FIRST_WORKERS_LIMIT_S = 30.0
 """How long the first step waits for workers that are there but do not answer yet."""
 
@@ -127,6 +128,9 @@ class Crew:
             member.link.close()
         self.members = []
         self._greeters.shutdown(wait=False, cancel_futures=True)
+        # Workers whose task is taken from them before it has ended say so in their logs.
+        with suppress(Exception):
+            wait(list(self._invited.values()), timeout=_FAREWELL_LIMIT_S)
         for future in self._invited.values():
             future.release()
 
