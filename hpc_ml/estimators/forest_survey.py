@@ -35,7 +35,8 @@ def fits_each_worker(collective: AnyCollective) -> bool:
             hint="resume with more --memory",
         )
     fits = bool(needed <= spare)
-    checkpoint.record(unit, "all" if fits else "by partition")
+    if before is None:
+        checkpoint.record(unit, "all" if fits else "by partition")
     if not fits:
         _tell_parts(collective, needed, spare)
     return fits
