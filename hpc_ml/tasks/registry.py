@@ -39,9 +39,11 @@ _SHIPPED = {
     "forest": "hpc_ml.tasks.forest",
     "gridsearch": "hpc_ml.tasks.gridsearch",
     "kmeans": "hpc_ml.tasks.kmeans",
+    "lightgbm": "hpc_ml.tasks.lightgbm",
     "linear": "hpc_ml.tasks.linear",
     "predict": "hpc_ml.tasks.predict",
     "sgd": "hpc_ml.tasks.sgd",
+    "xgboost": "hpc_ml.tasks.xgboost",
 }
 
 
