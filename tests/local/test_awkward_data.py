@@ -85,6 +85,8 @@ WORDS: dict[str, dict[str, Any]] = {
 # What has no right answer, and so must be refused; and what some tasks have none for: trees work
 # in float32, and the sums of others overflow.
 REFUSED = {"a column without values", "one row"}
+# Columns that say nothing of the target: any score is right.
+NOISE = "5,000 columns"
 REFUSABLE = {"more workers than partitions", "huge and tiny values"}
 
 
@@ -124,4 +126,5 @@ def test_the_right_answer_or_one_clear_error(
     assert case not in REFUSED
     numbers = [value for value in metrics.values() if isinstance(value, float)]
     assert numbers and all(math.isfinite(value) for value in numbers)
-    assert metrics.get("test_accuracy", 1.0) > 0.4
+    if case != NOISE:
+        assert metrics.get("test_accuracy", 1.0) > 0.4
