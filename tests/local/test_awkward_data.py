@@ -85,9 +85,9 @@ WORDS: dict[str, dict[str, Any]] = {
 # What has no right answer, and so must be refused; and what some tasks have none for: trees work
 # in float32, and the sums of others overflow.
 REFUSED = {"a column without values", "one row"}
+REFUSABLE = {"more workers than partitions", "huge and tiny values"}
 # Columns that say nothing of the target: any score is right.
 NOISE = "5,000 columns"
-REFUSABLE = {"more workers than partitions", "huge and tiny values"}
 
 
 def write(folder: Path, case: str) -> Path:
