@@ -6,7 +6,7 @@ counts on.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hpc_ml.data.columns import Kind, as_plain_numbers
 from hpc_ml.data.source import DataSource
@@ -104,11 +104,7 @@ class NumberScan(ColumnScan):
     def check_numbers(self, place: Place) -> None:
         """Raise BadData for an infinite value."""
         if self._infinite is not None:
-            raise BadData(
-                f"column {self.name!r} has an infinite value",
-                where=place(self._infinite),
-                hint="correct it, or leave the column out by data.drop",
-            )
+            refuse_infinite(self.name, place(self._infinite))
 
     def summary(self, missing: int) -> ColumnSummary:
         """Return what was found."""
@@ -255,6 +251,15 @@ class WeightScan(ColumnScan):
                 where=self._source.where,
                 hint="name another column by data.weight",
             )
+
+
+def refuse_infinite(name: str, where: str) -> NoReturn:
+    """Raise BadData for an infinite value of a column."""
+    raise BadData(
+        f"column {name!r} has an infinite value",
+        where=where,
+        hint="correct it, or leave the column out by data.drop",
+    )
 
 
 def first_row(here: int | None, behind: int | None, offset: int) -> int | None:

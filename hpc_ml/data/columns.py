@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from hpc_ml.data.derived import part_names, rename_columns, stored_names
 from hpc_ml.data.source import DataSource
@@ -153,29 +154,36 @@ def _without_index(features: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def kind_of(name: str, column: "pa.DataType", source: DataSource) -> Kind:
     """Return the kind of a column to learn from. Raises BadData for one that cannot be."""
-    from pyarrow import types
-
-    if types.is_dictionary(column):
-        column = column.value_type
-        words = True
-    else:
-        words = is_words(column)
+    kind, plain = _kind_of_type(column)
     if source.spec.text == name:
-        if not is_words(column):
+        if not is_words(plain):
             raise BadData(
-                f"data.text names column {name!r}, which holds {column}, not text",
+                f"data.text names column {name!r}, which holds {plain}, not text",
                 where=source.where,
             )
         return "text"
-    if words or name in source.spec.categorical:
-        _check_flat(name, column, source)
-        return "category"
+    if kind is None:
+        _refuse_type(name, plain, source)
+    return "category" if name in source.spec.categorical else kind
+
+
+@cache
+def _kind_of_type(column: "pa.DataType") -> "tuple[Kind | None, pa.DataType]":
+    """Return what columns of a type are learned from as, and the type of their values."""
+    from pyarrow import types
+
+    if types.is_dictionary(column):
+        plain = column.value_type
+        return ("category" if _kind_of_type(plain)[0] else None), plain
+    if is_words(column):
+        return "category", column
     if types.is_boolean(column):
-        return "boolean"
-    _check_flat(name, column, source)
-    return "numeric"
+        return "boolean", column
+    numbers = (types.is_integer, types.is_floating, types.is_decimal, types.is_null)
+    return ("numeric" if any(is_kind(column) for is_kind in numbers) else None), column
 
 
+@cache
 def is_words(column: "pa.DataType") -> bool:
     """Return whether a type is one of Arrow's types of text."""
     from pyarrow import types
@@ -187,17 +195,27 @@ def is_words(column: "pa.DataType") -> bool:
 
 def as_plain_numbers(column: "pa.Array | pa.ChunkedArray") -> "pa.Array | pa.ChunkedArray":
     """Return decimals, half floats and columns without values as floats; others as they are."""
-    import pyarrow as pa
+    plain = _plain_type(column.type)
+    if plain is None:
+        return column
     import pyarrow.compute as pc
 
-    if pa.types.is_float16(column.type):
-        return pc.cast(column, pa.float32())
-    if pa.types.is_decimal(column.type) or pa.types.is_null(column.type):
-        return pc.cast(column, pa.float64())
-    return column
+    return pc.cast(column, plain)
 
 
-def _check_flat(name: str, column: "pa.DataType", source: DataSource) -> None:
+@cache
+def _plain_type(column: "pa.DataType") -> "pa.DataType | None":
+    """Return the type of floats that columns of a type are taken as; None for as they are."""
+    import pyarrow as pa
+
+    if pa.types.is_float16(column):
+        return pa.float32()
+    if pa.types.is_decimal(column) or pa.types.is_null(column):
+        return pa.float64()
+    return None
+
+
+def _refuse_type(name: str, column: "pa.DataType", source: DataSource) -> NoReturn:
     from pyarrow import types
 
     if types.is_temporal(column):
@@ -206,13 +224,11 @@ def _check_flat(name: str, column: "pa.DataType", source: DataSource) -> None:
             where=source.where,
             hint=f"name its parts by data.dates: {{{name}: [weekday, hour]}}, or {_LEAVE_OUT}",
         )
-    plain = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, types.is_null)
-    if not is_words(column) and not any(is_kind(column) for is_kind in plain):
-        raise BadData(
-            f"column {name!r} holds {column}, and numbers, words or booleans are needed",
-            where=source.where,
-            hint=_LEAVE_OUT,
-        )
+    raise BadData(
+        f"column {name!r} holds {column}, and numbers, words or booleans are needed",
+        where=source.where,
+        hint=_LEAVE_OUT,
+    )
 
 
 def check_target_type(name: str, column: "pa.DataType", source: DataSource) -> None:

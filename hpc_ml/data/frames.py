@@ -76,8 +76,20 @@ def numbers(table: "pa.Table", names: Sequence[str], dtype: Any) -> "np.ndarray[
     rows = np.empty((table.num_rows, len(names)), dtype)
     start = 0
     for batch in table.select(list(names)).to_batches(max_chunksize=_TURNED_ROWS):
-        part = rows[start : start + batch.num_rows]
-        for position, column in enumerate(batch.columns):
-            part[:, position] = as_plain_numbers(column).to_numpy(zero_copy_only=False)
+        _turn(batch, rows[start : start + batch.num_rows])
         start += batch.num_rows
     return rows
+
+
+def _turn(batch: "pa.RecordBatch", rows: "np.ndarray[Any, Any]") -> None:
+    """Write the columns of a batch into rows."""
+    import numpy as np
+    import pyarrow as pa
+
+    if not batch.num_columns:
+        return
+    try:
+        rows[:] = np.asarray(batch.to_tensor(null_to_nan=True))
+    except (pa.ArrowTypeError, pa.ArrowNotImplementedError):  # decimals, half floats, null
+        for position, column in enumerate(batch.columns):
+            rows[:, position] = as_plain_numbers(column).to_numpy(zero_copy_only=False)

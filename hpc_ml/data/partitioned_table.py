@@ -230,13 +230,19 @@ class PartitionedTable:
     def _make_features(
         self, raw: RawTable, prepare: Any, columns: Sequence[ColumnSummary], width: int
     ) -> Any:
+        import numpy as np
+
         kept = self.kept(raw)
         if self.source.spec.text is not None:
             return frames.texts(kept.column(self.source.spec.text))
         dtype = self.float_type(columns)
-        if (names := preparation.plain_names(prepare)) is not None:
-            return frames.numbers(kept, names, dtype)
         if not kept.num_rows:
             return no_rows(width, preparation.makes_sparse(prepare), dtype)
+        if (steps := preparation.numeric_steps(prepare)) is not None:
+            parts = [
+                preparation.transform_numbers(step, frames.numbers(kept, names, dtype))
+                for step, names in steps
+            ]
+            return as_floats(parts[0] if len(parts) == 1 else np.hstack(parts), dtype)
         transform = preparation.column_transformer(prepare)
         return as_floats(transform.transform(self._frame(raw, columns, dtype)), dtype)

@@ -1,5 +1,6 @@
 """Columns made into the numbers that an estimator takes."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -219,12 +220,24 @@ def ordinal_features(preparation: Any) -> tuple[int, ...]:
     return tuple(found)
 
 
-def plain_names(preparation: Any) -> list[str] | None:
-    """Return a table's columns where its preparation passes numbers on and does no more."""
-    steps: list[Any] = getattr(preparation, "transformers", [])
-    if [(name, step) for name, step, _ in steps] != [("numeric", "passthrough")]:
+def numeric_steps(preparation: Any) -> list[tuple[Any, list[str]]] | None:
+    """Return a table's steps and the columns of each where all of them are numbers, else None."""
+    steps = getattr(column_transformer(preparation), "transformers_", [])
+    chosen = [(name, step, list(names)) for name, step, names in steps if name != "remainder"]
+    if not all(name.startswith("numeric") for name, _, _ in chosen):
         return None
-    return list(steps[0][2])
+    return [(step, names) for _, step, names in chosen]
+
+
+def transform_numbers(step: Any, X: Any) -> Any:
+    """Return columns of numbers, given as an array, as a step makes them.
+
+    A step that was fitted to a DataFrame warns of an array, which takes far less time where the
+    columns are many.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+        return step.transform(X)
 
 
 def makes_sparse(preparation: Any) -> bool:

@@ -14,6 +14,8 @@ from hpc_ml.data.column_scans import (
 )
 from hpc_ml.data.columns import Roles, is_words, kind_of
 from hpc_ml.data.derived import derive_batch, derive_schema
+from hpc_ml.data.float_scan import FloatScan
+from hpc_ml.data.frames import float_type
 from hpc_ml.data.row_roles import check_role_types, check_strategies, role_array
 from hpc_ml.data.source import DataSource
 from hpc_ml.data.target import Target, TargetCounts
@@ -22,6 +24,10 @@ from hpc_ml.errors import BadData
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+
+# Columns of floats are looked at in rows of at most this size together.
+_BATCH_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -46,18 +52,27 @@ class TableScan:
     """
 
     def __init__(self, schema: "pa.Schema", roles: Roles, source: DataSource) -> None:
+        import pyarrow as pa
+
         schema = derive_schema(schema, source)
         self.rows = 0
         self.kept = 0
         self._roles = roles
         self._source = source
-        self._missing = dict.fromkeys(roles.names, 0)
-        self._first_missing: dict[str, int] = {}
         kinds = {name: kind_of(name, schema.field(name).type, source) for name in roles.features}
         check_strategies(kinds, schema, source)
         check_role_types(schema, roles, source)
-        self._scans = {name: scan_of(name, kind, source) for name, kind in kinds.items()}
+        floats = [
+            name
+            for name, kind in kinds.items()
+            if kind == "numeric" and pa.types.is_floating(schema.field(name).type)
+        ]
+        self._floats = FloatScan(floats, float_type(schema, floats))
+        others = [name for name in kinds if name not in self._floats.positions]
+        self._scans = {name: scan_of(name, kinds[name], source) for name in others}
         self._others: dict[str, ColumnScan] = {}
+        self._missing = dict.fromkeys([*self._scans, *roles.others.values()], 0)
+        self._first_missing: dict[str, int] = {}
         if roles.weight is not None:
             self._others[roles.weight] = WeightScan(roles.weight, "numeric", source)
         words = roles.target is not None and is_words(schema.field(roles.target).type)
@@ -68,15 +83,23 @@ class TableScan:
 
     def add(self, batch: "pa.RecordBatch") -> None:
         """Take the next rows."""
+        batch = derive_batch(batch, self._source.spec, self._source.where)
+        rows = max(1, _BATCH_BYTES // (8 * max(1, len(self._floats.names))))
+        for start in range(0, batch.num_rows, rows):
+            self._add(batch.slice(start, rows))
+
+    def _add(self, batch: "pa.RecordBatch") -> None:
         import numpy as np
 
-        batch = derive_batch(batch, self._source.spec, self._source.where)
         rows = np.arange(self.rows, self.rows + batch.num_rows)
-        dropped = self._count_missing(batch)
+        floats = self._floats.read(batch)
+        dropped = self._find_dropped(batch, floats)
         self.rows += batch.num_rows
-        if dropped is not None:
-            rows, batch = rows[~dropped], batch.filter(as_mask(~dropped))
+        if dropped.any():
+            rows, floats = rows[~dropped], floats[~dropped]
+            batch = batch.filter(as_mask(~dropped))
         self.kept += len(rows)
+        self._floats.add(floats, rows)
         for name, scan in self._scans.items():
             scan.add(batch.column(name), rows)
         for name, scan in self._others.items():
@@ -84,16 +107,25 @@ class TableScan:
         if self._roles.target is not None:
             self._add_target(*_without_missing(batch.column(self._roles.target), rows))
 
-    def _count_missing(self, batch: "pa.RecordBatch") -> "np.ndarray[Any, Any] | None":
-        """Count missing values by column; return which rows are to be dropped, or None."""
-        dropped = None
-        for name in self._roles.names:
+    def _find_dropped(
+        self, batch: "pa.RecordBatch", floats: "np.ndarray[Any, Any]"
+    ) -> "np.ndarray[Any, Any]":
+        """Count missing values by column; return which rows are to be dropped."""
+        import numpy as np
+
+        spec = self._source.spec
+        dropped = np.zeros(batch.num_rows, dtype=bool)
+        gaps = self._floats.find_missing(floats, self.rows)
+        if gaps is not None and spec.missing == "drop":
+            chosen = [spec.policy(name) == "drop" for name in self._floats.names]
+            dropped |= gaps[:, chosen].any(axis=1)
+        for name in self._missing:
             mask = missing_mask(batch.column(name))
             if mask is not None:
                 self._missing[name] += int(mask.sum())
                 self._first_missing.setdefault(name, self.rows + int(mask.argmax()))
-                if self._source.spec.policy(name) == "drop":
-                    dropped = mask if dropped is None else dropped | mask
+                if spec.policy(name) == "drop":
+                    dropped |= mask
         return dropped
 
     def _add_target(self, column: "pa.Array", rows: "np.ndarray[Any, Any]") -> None:
@@ -107,6 +139,7 @@ class TableScan:
 
     def merge(self, behind: "TableScan") -> None:
         """Take what a scan of the rows behind these has found."""
+        self._floats.merge(behind._floats, self.rows)
         for name, scan in self._scans.items():
             scan.merge(behind._scans[name], self.rows)
         for name, scan in self._others.items():
@@ -128,6 +161,7 @@ class TableScan:
         if self.rows == 0:
             raise BadData("there are no rows", where=self._source.where)
         scans = [*self._scans.values(), *self._others.values()]
+        self._floats.check_numbers(place)
         for scan in scans:
             scan.check_numbers(place)
         if self._infinite_target is not None:
@@ -140,7 +174,9 @@ class TableScan:
         for scan in scans:
             if scan.kind != "target" and (complete or not isinstance(scan, WeightScan)):
                 scan.check_categories(self.kept)
-        columns = [scan.summary(self._missing[name]) for name, scan in self._scans.items()]
+        found = self._floats.summaries()
+        found |= {name: scan.summary(self._missing[name]) for name, scan in self._scans.items()}
+        columns = [found[name] for name in self._roles.features]
         target = None
         if self._roles.target is not None and self.kept:
             target = self._target.finish(self._roles.target, self._source, complete=complete)
@@ -156,14 +192,15 @@ class TableScan:
                     where=place(self._first_missing[name]),
                     hint="leave such rows out by data.missing=drop",
                 )
-        features = [name for name in self._roles.features if self._missing[name]]
+        counts = self._floats.counts() | self._missing
+        first = self._floats.first_missing | self._first_missing
+        features = [name for name in self._roles.features if counts[name]]
         policies = {self._source.spec.policy(name) for name in features}
         if "keep" in policies and self._source.spec.text is not None:
             raise BadData(
-                f"column {features[0]!r} has "
-                f"{missing_values(self._missing[features[0]], complete)}, "
+                f"column {features[0]!r} has {missing_values(counts[features[0]], complete)}, "
                 "and text cannot be kept missing",
-                where=place(self._first_missing[features[0]]),
+                where=place(first[features[0]]),
                 hint="set data.missing to drop, or to impute for an empty text",
             )
         features = [name for name in features if self._source.spec.policy(name) == "error"]
@@ -171,9 +208,9 @@ class TableScan:
             name = features[0]
             others = f" (and {len(features) - 1} more columns have some)" if features[1:] else ""
             raise BadData(
-                f"column {name!r} has {missing_values(self._missing[name], complete)}{others}, "
+                f"column {name!r} has {missing_values(counts[name], complete)}{others}, "
                 f"{'the first' if complete else 'one'} here",
-                where=place(self._first_missing[name]),
+                where=place(first[name]),
                 hint="set data.missing to drop (the rows), impute or keep",
             )
 

@@ -1,5 +1,6 @@
 """Rows of a job opened in partitions, and compared with those that one worker makes of all."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,7 @@ def assert_same_rows(source, key=0, client=None):
     run = QuietRun(Path())
     with open_rows(client, source, run) as rows:
         assert rows.collective.n_partitions > 3
+        assert_read_again_alike(rows.collective)
         training, held_out = gather(rows)
         assert rows.feature_names == table.feature_names
         np.testing.assert_array_equal(rows.classes, table.classes)
@@ -56,6 +58,19 @@ def assert_same_rows(source, key=0, client=None):
             assert rows.n_held_out == table.X_test.shape[0]
             compare(held_out, table, "test", key)
         return rows, table, run.told
+
+
+def assert_read_again_alike(collective):
+    """A worker that has lost a partition, or had no room for it, makes the same of it again."""
+    partitions = pickle.loads(pickle.dumps(collective.partitions))
+    (block,) = collective.map(take, numbers=[2])
+    again = partitions.load(2)
+    for one, other in ((block, again), (block.held_out, again.held_out)):
+        assert (one is None) == (other is None)
+        if one is not None:
+            pair = [X.toarray() if sparse.issparse(X) else X for X in (one.X, other.X)]
+            np.testing.assert_array_equal(*pair)
+            np.testing.assert_array_equal(one.y, other.y)
 
 
 def compare(part, table, side, key):
