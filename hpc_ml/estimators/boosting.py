@@ -19,7 +19,8 @@ from hpc_ml.estimators.boosting_layout import Layout, Size, Worker, choose_layou
 from hpc_ml.estimators.boosting_orders import Advance, Begin, Export, Recipe, scout
 from hpc_ml.estimators.boosting_rows import Part, join, sample_parts
 from hpc_ml.estimators.boosting_scores import Panel
-from hpc_ml.estimators.boosting_team import Team
+from hpc_ml.estimators.boosting_team import Team, WorkersCame
+from hpc_ml.estimators.collective import WorkerPlace
 from hpc_ml.estimators.inputs import AnyCollective
 
 MOST_LOSSES = 5
@@ -50,8 +51,8 @@ class Training:
     of_all : mapping
         scikit-learn's scorers that, where several workers train, take the place of metrics which
         a worker cannot measure for the others.
-    on_device : mapping
-        Parameters added where every worker that trains has a GPU.
+    on_device : callable
+        Returns parameters that are added where every worker that trains has a GPU.
     most_threads : int, optional
         Threads of a worker that the user allows.
     layout : str
@@ -66,7 +67,7 @@ class Training:
     disk_row_bytes: float | None = None
     watched: str = ""
     of_all: Mapping[str, str] = field(default_factory=dict)
-    on_device: Mapping[str, Any] = field(default_factory=dict)
+    on_device: Callable[[], Mapping[str, Any]] = dict
     most_threads: int | None = None
     layout: str = "auto"
 
@@ -100,6 +101,8 @@ class Boosting:
                     while not (self._is_done(course) or team.outgrown):
                         self._train_segment(course, team, panel)
                         safe = deepcopy(course)
+            except WorkersCame:
+                continue
             except WorkersLost as error:
                 losses = 1 if safe.rounds > began else losses + 1
                 if losses > MOST_LOSSES:
@@ -114,14 +117,15 @@ class Boosting:
     def _team(self, course: Course) -> Iterator[tuple[Team, Panel]]:
         """Choose the workers that train, and have them make ready from where the course is."""
         training, collective = self._training, self._collective
-        workers = collective.each(scout, [None] * len(collective.workers))
-        layout = self._choose(workers, course.mode)
+        places = collective.workers
+        workers = collective.each(scout, [None] * len(places))
+        layout = self._choose(workers, places, course.mode)
         course.mode = layout.mode
         together = layout.mode == "all"
         recipe = self._recipe_for(layout, workers)
-        bins = self._sample(layout) if together else None
+        bins = self._sample(places) if together else None
         network = training.network(collective, layout.ranks) if together else nullcontext([])
-        team = Team(collective, layout)
+        team = Team(collective, layout, places)
         with network as networks:
             try:
                 ready = team.muster(recipe, networks, bins)
@@ -130,7 +134,9 @@ class Boosting:
             finally:
                 team.disband()
 
-    def _choose(self, workers: Sequence[Worker], mode: str) -> Layout:
+    def _choose(
+        self, workers: Sequence[Worker], places: Sequence[WorkerPlace], mode: str
+    ) -> Layout:
         collective, training = self._collective, self._training
         rows, sizes = collective.rows, collective.partitions.bytes_each
         size = Size(
@@ -142,7 +148,7 @@ class Boosting:
             disk_row_bytes=training.disk_row_bytes,
             block_bytes=max(sizes, default=0),
         )
-        held = [sum(rows[number] for number in one.numbers) for one in collective.workers]
+        held = [sum(rows[number] for number in one.numbers) for one in places]
         preferred = mode or training.layout.replace("auto", "")
         layout = choose_layout(
             workers, held, size, mode=preferred, most_threads=training.most_threads
@@ -158,8 +164,8 @@ class Boosting:
 
     def _recipe_for(self, layout: Layout, workers: Sequence[Worker]) -> Recipe:
         training, recipe = self._training, self._training.recipe
-        if training.on_device and all(workers[rank].device for rank in layout.ranks):
-            recipe = replace(recipe, params={**recipe.params, **training.on_device})
+        if all(workers[rank].device for rank in layout.ranks):
+            recipe = replace(recipe, params={**recipe.params, **training.on_device()})
         if layout.mode == "all" and training.of_all:
             of_all = {n: training.of_all[n] for n in recipe.metrics if n in training.of_all}
             recipe = replace(
@@ -169,14 +175,14 @@ class Boosting:
             )
         return recipe
 
-    def _sample(self, layout: Layout) -> Part:
+    def _sample(self, places: Sequence[WorkerPlace]) -> Part:
         """Return rows of all partitions, by which every worker bins values alike."""
         collective, plan = self._collective, self._training.recipe.plan
         rows = max(1, sum(collective.rows))
         row_bytes = sum(collective.partitions.bytes_each) / rows
         share = min(1.0, _BIN_ROWS / rows, _BIN_BYTES / max(1.0, rows * row_bytes))
         found: dict[int, Part] = {}
-        states = [(one.numbers, plan, share) for one in collective.workers]
+        states = [(one.numbers, plan, share) for one in places]
         for samples in collective.each(_sample_own, states):
             found |= samples
         return join([found[number] for number in sorted(found)], replace(plan, kind="regression"))

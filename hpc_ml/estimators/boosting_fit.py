@@ -43,6 +43,13 @@ class Columns:
     names: tuple[str, ...] | None = None
     categorical: tuple[int, ...] = ()
 
+    def names_without(self, characters: str) -> tuple[str, ...] | None:
+        """Return the names, or None where two are the same or one has any of some characters."""
+        names = self.names
+        if names is None or len(set(names)) < len(names):
+            return None
+        return None if any(set(name) & set(characters) for name in names) else names
+
     @property
     def types(self) -> tuple[str, ...] | None:
         """c for each categorical column and q for others, or None where none is."""
@@ -198,10 +205,10 @@ DataFrame, Partitions or Collective
 
     def _follow(self, name: str, X: Any, **words: Any) -> Any:
         """Return what the library's method makes of X; of a Dask collection lazily, by chunks."""
-        method = getattr(super(), name)
         if is_dask(X):
-            return apply_to_chunks(partial(method, **words), X, self.n_features_in_)
-        return method(X, **words)
+            own = partial(getattr(self, name), **words)
+            return apply_to_chunks(own, X, self.n_features_in_)
+        return getattr(super(), name)(X, **words)
 
 
 def as_names(metrics: Any) -> list[Any]:

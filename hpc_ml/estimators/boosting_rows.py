@@ -72,6 +72,8 @@ class Part:
 
 def split_block(block: Any, number: int, plan: RowPlan) -> tuple[Part, Part]:
     """Return the rows of a partition that train, and those that validate."""
+    if plan.kind == "ranking" and block.group is None:
+        raise ValueError("rows cannot be ranked without group, the query of each row")
     part = Part(block.X, _number_targets(block.y, plan), block.weight, block.group)
     count = plan.n_validating(number)
     if count == 0:

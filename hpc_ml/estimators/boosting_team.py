@@ -8,7 +8,12 @@ from typing import Any
 from hpc_ml.errors import HpcMlError, WorkersLost
 from hpc_ml.estimators.boosting_layout import Layout
 from hpc_ml.estimators.boosting_orders import Begin, Disband, Failed, Muster, Ready, Recipe, obey
+from hpc_ml.estimators.collective import WorkerPlace
 from hpc_ml.estimators.inputs import AnyCollective
+
+
+class WorkersCame(Exception):
+    """Partitions have moved to workers that came before the others were mustered."""
 
 
 class Team:
@@ -18,15 +23,19 @@ class Team:
     ----------
     collective : Collective
     layout : Layout
-        Who trains, by rank in the collective.
+        Who trains, by rank.
+    places : sequence of WorkerPlace
+        The workers that the layout was chosen for, by rank.
     """
 
-    def __init__(self, collective: AnyCollective, layout: Layout) -> None:
+    def __init__(
+        self, collective: AnyCollective, layout: Layout, places: Sequence[WorkerPlace]
+    ) -> None:
         self._collective = collective
         self._layout = layout
-        workers = collective.workers
-        self._addresses = [workers[rank].address for rank in layout.ranks]
-        self._known = {worker.address for worker in workers}
+        self._places = places
+        self._addresses = [places[rank].address for rank in layout.ranks]
+        self._known = {place.address for place in places}
         self._begun = False
 
     @property
@@ -39,28 +48,25 @@ class Team:
     def muster(
         self, recipe: Recipe, networks: Sequence[Mapping[str, Any]], bins: Any
     ) -> list[Ready]:
-        """Have each worker read its rows and join the others."""
+        """Have each worker read its rows and join the others. Raises WorkersCame."""
         layout, alone = self._layout, self._layout.mode != "all"
-        workers = {worker.address: worker for worker in self._collective.workers}
+        if not alone and self._collective.workers != self._places:
+            raise WorkersCame
         everything = tuple(range(self._collective.n_partitions))
-        musters = []
-        for rank, address in enumerate(self._addresses):
-            if address not in workers:
-                raise WorkersLost(f"the worker {address} was lost")
-            numbers = everything if alone else workers[address].numbers
-            musters.append(
-                Muster(
-                    recipe,
-                    layout.mode,
-                    numbers,
-                    rank,
-                    len(self._addresses),
-                    layout.threads[rank],
-                    layout.at_once,
-                    networks[rank] if networks else {},
-                    bins,
-                )
+        musters = [
+            Muster(
+                recipe=recipe,
+                mode=layout.mode,
+                numbers=everything if alone else self._places[place].numbers,
+                rank=rank,
+                size=len(self._addresses),
+                threads=layout.threads[rank],
+                at_once=layout.at_once,
+                network=networks[rank] if networks else {},
+                bins=bins,
             )
+            for rank, place in enumerate(layout.ranks)
+        ]
         return self._give(musters, whole=alone)
 
     def begin(self, begin: Begin) -> None:

@@ -35,9 +35,11 @@ from hpc_ml.estimators.boosting_fit import (
 from hpc_ml.estimators.boosting_metrics import split_metrics
 from hpc_ml.estimators.boosting_orders import Recipe
 from hpc_ml.estimators.boosting_rows import RowPlan
+from hpc_ml.estimators.lightgbm_device import find_device
 from hpc_ml.estimators.lightgbm_network import open_network
 from hpc_ml.estimators.lightgbm_training import LightgbmTrainer
 
+_NOT_IN_NAMES = ',:[]{}" '
 _OWN = OWN_PARAMETERS | {"eval_metric", "early_stopping_rounds"}
 # Names that both LightGBM and scikit-learn have, and that LightGBM measures.
 _COMMON_METRICS = ("average_precision", "r2")
@@ -58,16 +60,36 @@ _NOT_HERE = (
     "categorical_feature", "seed",
 )  # fmt: skip
 _BY_THEIR_NAMES = {"n_estimators", "early_stopping_rounds", "random_state"}
-# Bytes of a value: its bin, and the bin again by rows; and of a row, for each class: target,
-# score, gradients and the place in the tree.
-_VALUE_BYTES = 2
+# Bytes of a value: its bin by columns and by rows, as measured, and in the sample by which values
+# are binned; and of a row, for each class: target, score, gradients and the place in the tree.
+_VALUE_BYTES, _SAMPLED_BYTES = 3, 12
 _ROW_BYTES = 40
+_SAMPLE_ROWS = 200_000
 
 
 class DistributedLightgbm(DistributedBooster, lightgbm.LGBMModel):  # type: ignore[misc]
     """What the three estimators of LightGBM share."""
 
     _errors = (LightGBMError,)
+
+    def __init__(
+        self,
+        *,
+        eval_metric: Any = None,
+        early_stopping_rounds: int | None = None,
+        validation_fraction: float = VALIDATION_FRACTION,
+        segment_rounds: int = SEGMENT_ROUNDS,
+        watch_training: bool = False,
+        layout: str = "auto",
+        **parameters: Any,
+    ) -> None:
+        self.eval_metric = eval_metric
+        self.early_stopping_rounds = early_stopping_rounds
+        self.validation_fraction = validation_fraction
+        self.segment_rounds = segment_rounds
+        self.watch_training = watch_training
+        self.layout = layout
+        super().__init__(**parameters)
 
     def local_estimator(self) -> Any:
         """Return LightGBM's own estimator, fitted with the same booster."""
@@ -128,7 +150,7 @@ class DistributedLightgbm(DistributedBooster, lightgbm.LGBMModel):  # type: igno
                 metrics=own,
                 scorers={name: name for name in scorers},
                 watch_training=self.watch_training,
-                feature_names=_valid_names(columns),
+                feature_names=columns.names_without(_NOT_IN_NAMES),
                 feature_types=columns.types,
             ),
             schedule=self._schedule(
@@ -137,10 +159,11 @@ class DistributedLightgbm(DistributedBooster, lightgbm.LGBMModel):  # type: igno
                 truncates=not whole,
             ),
             seed=seed,
-            row_bytes=_VALUE_BYTES * columns.number + _ROW_BYTES * outputs,
+            row_bytes=_value_bytes(sum(plan.rows)) * columns.number + _ROW_BYTES * outputs,
             network=open_network,
             watched=names[-1] if names else "",
             of_all=_OF_ALL if outputs == 1 else {},
+            on_device=_device if "device_type" not in params else dict,
             most_threads=self.n_jobs,
             layout=self.layout,
         )
@@ -186,7 +209,7 @@ class DistributedLightgbm(DistributedBooster, lightgbm.LGBMModel):  # type: igno
             booster = lightgbm.Booster(model_str=text)
         self._Booster = booster
         self._n_features = self._n_features_in = columns.number
-        self._fitted_with_feature_names = _valid_names(columns) is not None
+        self._fitted_with_feature_names = columns.names_without(_NOT_IN_NAMES) is not None
         names = [name for name in course.history if name.startswith("validation_")]
         values = {name.removeprefix("validation_"): course.history[name] for name in names}
         self._evals_result = {"validation": values} if names else {}
@@ -201,25 +224,6 @@ class LGBMClassifier(DistributedLightgbm, lightgbm.LGBMClassifier):  # type: ign
 
     _kind = "classification"
     _counterpart = lightgbm.LGBMClassifier
-
-    def __init__(
-        self,
-        *,
-        eval_metric: Any = None,
-        early_stopping_rounds: int | None = None,
-        validation_fraction: float = VALIDATION_FRACTION,
-        segment_rounds: int = SEGMENT_ROUNDS,
-        watch_training: bool = False,
-        layout: str = "auto",
-        **parameters: Any,
-    ) -> None:
-        self.eval_metric = eval_metric
-        self.early_stopping_rounds = early_stopping_rounds
-        self.validation_fraction = validation_fraction
-        self.segment_rounds = segment_rounds
-        self.watch_training = watch_training
-        self.layout = layout
-        super().__init__(**parameters)
 
     def predict(self, X: Any, **words: Any) -> Any:  # type: ignore[override]
         """Return labels; parameters are those of `lightgbm.LGBMClassifier.predict`."""
@@ -236,25 +240,6 @@ class LGBMRegressor(DistributedLightgbm, lightgbm.LGBMRegressor):  # type: ignor
     _kind = "regression"
     _counterpart = lightgbm.LGBMRegressor
 
-    def __init__(
-        self,
-        *,
-        eval_metric: Any = None,
-        early_stopping_rounds: int | None = None,
-        validation_fraction: float = VALIDATION_FRACTION,
-        segment_rounds: int = SEGMENT_ROUNDS,
-        watch_training: bool = False,
-        layout: str = "auto",
-        **parameters: Any,
-    ) -> None:
-        self.eval_metric = eval_metric
-        self.early_stopping_rounds = early_stopping_rounds
-        self.validation_fraction = validation_fraction
-        self.segment_rounds = segment_rounds
-        self.watch_training = watch_training
-        self.layout = layout
-        super().__init__(**parameters)
-
     def predict(self, X: Any, **words: Any) -> Any:  # type: ignore[override]
         """Return numbers; parameters are those of `lightgbm.LGBMRegressor.predict`."""
         return self._follow("predict", X, **words)
@@ -266,28 +251,13 @@ class LGBMRanker(DistributedLightgbm, lightgbm.LGBMRanker):  # type: ignore[misc
     _kind = "ranking"
     _counterpart = lightgbm.LGBMRanker
 
-    def __init__(
-        self,
-        *,
-        eval_metric: Any = None,
-        early_stopping_rounds: int | None = None,
-        validation_fraction: float = VALIDATION_FRACTION,
-        segment_rounds: int = SEGMENT_ROUNDS,
-        watch_training: bool = False,
-        layout: str = "auto",
-        **parameters: Any,
-    ) -> None:
-        self.eval_metric = eval_metric
-        self.early_stopping_rounds = early_stopping_rounds
-        self.validation_fraction = validation_fraction
-        self.segment_rounds = segment_rounds
-        self.watch_training = watch_training
-        self.layout = layout
-        super().__init__(**parameters)
-
     def predict(self, X: Any, **words: Any) -> Any:  # type: ignore[override]
         """Return scores to rank by; parameters are those of `lightgbm.LGBMRanker.predict`."""
         return self._follow("predict", X, **words)
+
+
+def _value_bytes(rows: int) -> float:
+    return _VALUE_BYTES + _SAMPLED_BYTES * min(1.0, _SAMPLE_ROWS / max(1, rows))
 
 
 def find_known() -> set[str]:
@@ -307,12 +277,9 @@ def _is_of_one_piece(params: dict[str, Any]) -> bool:
     )
 
 
-def _valid_names(columns: Columns) -> tuple[str, ...] | None:
-    """Return the names of the columns where LightGBM takes them."""
-    names = columns.names
-    if names is None or len(set(names)) < len(names):
-        return None
-    return None if any(set(name) & set(',:[]{}" ') for name in names) else names
+def _device() -> dict[str, Any]:
+    found = find_device()
+    return {} if found is None else {"device_type": found}
 
 
 def _without_network(text: str) -> str:

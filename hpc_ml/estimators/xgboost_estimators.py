@@ -34,11 +34,13 @@ from hpc_ml.estimators.boosting_fit import (
 from hpc_ml.estimators.boosting_metrics import split_metrics
 from hpc_ml.estimators.boosting_orders import Recipe
 from hpc_ml.estimators.boosting_rows import RowPlan
+from hpc_ml.estimators.inputs import is_dask
 from hpc_ml.estimators.xgboost_training import XgboostTrainer, open_tracker
 
-# Bytes of a value: its bin, and the bin again by columns; or, where values are not binned, by rows
-# and by columns. And of a row, for each class: target, margin, gradients, the place in the tree.
-_BIN_BYTES, _VALUE_BYTES = 2, 16
+# Bytes of a value: its bin by rows and by columns, as measured while some are missing (without
+# missing ones it is half as much); or, where values are not binned, these by rows and by columns.
+# And of a row, for each class: target, margin, gradients, the place in the tree.
+_BIN_BYTES, _VALUE_BYTES = 6, 16
 _ROW_BYTES = 40
 
 
@@ -46,6 +48,21 @@ class DistributedXgboost(DistributedBooster, xgboost.XGBModel):
     """What the three estimators of XGBoost share."""
 
     _errors = (XGBoostError,)
+
+    def __init__(
+        self,
+        *,
+        validation_fraction: float = VALIDATION_FRACTION,
+        segment_rounds: int = SEGMENT_ROUNDS,
+        watch_training: bool = False,
+        layout: str = "auto",
+        **parameters: Any,
+    ) -> None:
+        self.validation_fraction = validation_fraction
+        self.segment_rounds = segment_rounds
+        self.watch_training = watch_training
+        self.layout = layout
+        super().__init__(**parameters)
 
     def local_estimator(self) -> Any:
         """Return XGBoost's own estimator with the same booster; it knows classes by number."""
@@ -95,7 +112,7 @@ class DistributedXgboost(DistributedBooster, xgboost.XGBModel):
                 metrics=own,
                 scorers={name: name for name in scorers},
                 watch_training=self.watch_training,
-                feature_names=_valid_names(columns),
+                feature_names=columns.names_without("[]<"),
                 feature_types=tuple(self.feature_types or ()) or columns.types,
                 feature_weights=self.feature_weights,
                 missing=self.missing,
@@ -110,7 +127,7 @@ class DistributedXgboost(DistributedBooster, xgboost.XGBModel):
             disk_row_bytes=_ROW_BYTES * outputs,
             network=open_tracker,
             watched=names[-1] if names else "",
-            on_device=_device() if self.device is None else {},
+            on_device=_device if self.device is None else dict,
             most_threads=self.n_jobs,
             layout=self.layout,
         )
@@ -165,22 +182,6 @@ class XGBClassifier(DistributedXgboost, xgboost.XGBClassifier):
     _kind = "classification"
     _counterpart = xgboost.XGBClassifier
 
-    def __init__(
-        self,
-        *,
-        objective: Any = "binary:logistic",
-        validation_fraction: float = VALIDATION_FRACTION,
-        segment_rounds: int = SEGMENT_ROUNDS,
-        watch_training: bool = False,
-        layout: str = "auto",
-        **parameters: Any,
-    ) -> None:
-        self.validation_fraction = validation_fraction
-        self.segment_rounds = segment_rounds
-        self.watch_training = watch_training
-        self.layout = layout
-        super().__init__(objective=objective, **parameters)
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = False
@@ -194,7 +195,9 @@ class XGBClassifier(DistributedXgboost, xgboost.XGBClassifier):
     def predict(self, X: Any, **words: Any) -> Any:
         """Return labels; parameters are those of `xgboost.XGBClassifier.predict`."""
         found = self._follow("predict", X, **words)
-        return found if words.get("output_margin") else _label(found, self._labels)
+        if is_dask(X) or words.get("output_margin"):
+            return found
+        return self._labels[np.asarray(found).astype(np.intp)]
 
     def predict_proba(self, X: Any, **words: Any) -> Any:  # type: ignore[override]
         """Return the probability of each class."""
@@ -207,22 +210,6 @@ class XGBRegressor(DistributedXgboost, xgboost.XGBRegressor):
     _kind = "regression"
     _counterpart = xgboost.XGBRegressor
 
-    def __init__(
-        self,
-        *,
-        objective: Any = "reg:squarederror",
-        validation_fraction: float = VALIDATION_FRACTION,
-        segment_rounds: int = SEGMENT_ROUNDS,
-        watch_training: bool = False,
-        layout: str = "auto",
-        **parameters: Any,
-    ) -> None:
-        self.validation_fraction = validation_fraction
-        self.segment_rounds = segment_rounds
-        self.watch_training = watch_training
-        self.layout = layout
-        super().__init__(objective=objective, **parameters)
-
     def predict(self, X: Any, **words: Any) -> Any:
         """Return numbers; parameters are those of `xgboost.XGBRegressor.predict`."""
         return self._follow("predict", X, **words)
@@ -234,41 +221,9 @@ class XGBRanker(DistributedXgboost, xgboost.XGBRanker):
     _kind = "ranking"
     _counterpart = xgboost.XGBRanker
 
-    def __init__(
-        self,
-        *,
-        objective: str = "rank:ndcg",
-        validation_fraction: float = VALIDATION_FRACTION,
-        segment_rounds: int = SEGMENT_ROUNDS,
-        watch_training: bool = False,
-        layout: str = "auto",
-        **parameters: Any,
-    ) -> None:
-        self.validation_fraction = validation_fraction
-        self.segment_rounds = segment_rounds
-        self.watch_training = watch_training
-        self.layout = layout
-        super().__init__(objective=objective, **parameters)
-
     def predict(self, X: Any, **words: Any) -> Any:
         """Return scores to rank by; parameters are those of `xgboost.XGBRanker.predict`."""
         return self._follow("predict", X, **words)
-
-
-def _label(found: Any, labels: Any) -> Any:
-    if hasattr(found, "map_blocks"):
-        return found.map_blocks(_label, labels, dtype=labels.dtype)
-    if hasattr(found, "map_partitions"):
-        return found.map_partitions(_label, labels)
-    return labels[np.asarray(found).astype(np.intp)]
-
-
-def _valid_names(columns: Columns) -> tuple[str, ...] | None:
-    """Return the names of the columns where XGBoost takes them."""
-    names = columns.names
-    if names is None or len(set(names)) < len(names):
-        return None
-    return None if any(set(name) & set("[]<") for name in names) else names
 
 
 def _value_bytes(params: dict[str, Any]) -> int:
