@@ -100,7 +100,11 @@ def fit(model: Any, rows: "OpenRows", source: "DataSource", run: "TaskRun") -> N
         except HpcMlError:
             raise
         except ValueError as error:
-            raise BadData(" ".join(str(error).split()), where=source.where) from error
+            problem = " ".join(str(error).split())
+            # XGBoost holds values as float32, which ends at 3.4e38.
+            large = "too large" in problem
+            hint = "bring columns to a common scale by data.scale" if large else None
+            raise BadData(problem, where=source.where, hint=hint) from error
     for message in dict.fromkeys(f"{one.category.__name__}: {one.message}" for one in heard):
         run.tell(" ".join(message.split()))
 
