@@ -1,53 +1,66 @@
 """What a matrix holds: arrays, svmlight, bundled tables and generators."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from hpc_ml.data import notes
 from hpc_ml.data.inspection import DataSummary, looked_at
-from hpc_ml.data.matrix import Matrix, shape_matrix
-from hpc_ml.data.matrix_scan import treat_missing
-from hpc_ml.data.plan import PartitionPlan, read_first
+from hpc_ml.data.matrix import shape_matrix
+from hpc_ml.data.matrix_scan import MatrixScan, scan_matrix
+from hpc_ml.data.plan import PartitionPlan, read_partition
 from hpc_ml.data.source import DataSource
 from hpc_ml.data.split import check_rows
-from hpc_ml.data.target import Target, count_target
+from hpc_ml.data.target import Target
 
 
 def inspect_matrix(plan: PartitionPlan, source: DataSource) -> DataSummary:
-    """Return the summary of arrays, of a bundled table or of what a generator makes."""
+    """Return the summary of a matrix, read partition by partition. Raises BadData."""
     numbers = looked_at(plan)
     complete = len(numbers) == len(plan)
+    scan, n_features = _scan(plan, numbers, source)
     seen = DataSummary(
         rows=None if complete else plan.n_rows,
-        n_features=None,
+        n_features=n_features,
         size_bytes=plan.size_bytes,
         digest=plan.data_digest,
         complete=complete,
         notes=plan.notes,
     )
-    return _summarise(read_first(plan, len(numbers)), seen, source)
+    return _summarise(scan, seen, source)
 
 
-def _summarise(matrix: Matrix | None, seen: DataSummary, source: DataSource) -> DataSummary:
-    """Return what was seen, completed by the matrix: all of it, its first rows, or None."""
-    if matrix is None:
+def _scan(
+    plan: PartitionPlan, numbers: Iterable[int], source: DataSource
+) -> tuple[MatrixScan | None, int | None]:
+    """Return what partitions hold, None for none of them, and the columns that are learned from."""
+    whole, n_features = None, None
+    for number in numbers:
+        rows: Any = read_partition(plan, number)
+        scan, kept = scan_matrix(shape_matrix(rows, source), source)
+        n_features = None if kept.is_text else kept.X.shape[1]
+        if whole is None:
+            whole = scan
+        else:
+            whole.merge(scan)
+    return whole, n_features
+
+
+def _summarise(scan: MatrixScan | None, seen: DataSummary, source: DataSource) -> DataSummary:
+    """Return what was seen, completed by the scan of all rows, of the first ones, or of none."""
+    if scan is None:
         return replace(seen, notes=_tell(seen, None, 0, 0, source))
-    whole = shape_matrix(matrix, source)
-    kept = treat_missing(whole, source)
-    looked, rows = whole.X.shape[0], kept.X.shape[0]
-    target = None
+    scan.check(source)
     if seen.complete:
-        check_rows(rows, source)
-    if kept.y is not None:
-        target = count_target(kept.y, source, complete=seen.complete)
+        check_rows(scan.kept, source)
+        seen = replace(seen, rows=scan.kept)
+    target = None
+    if scan.target is not None:
+        target = scan.target.finish("y", source, complete=seen.complete)
         seen = replace(
             seen, target=target.name, target_kind=target.kind, class_counts=target.classes
         )
-    seen = replace(
-        seen,
-        rows=rows if seen.complete else seen.rows,
-        n_features=None if kept.is_text else kept.X.shape[1],
-    )
-    return replace(seen, notes=_tell(seen, target, looked, looked - rows, source))
+    return replace(seen, notes=_tell(seen, target, scan.rows, scan.rows - scan.kept, source))
 
 
 def _tell(

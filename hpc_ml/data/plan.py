@@ -140,11 +140,6 @@ def read_whole(plan: PartitionPlan, columns: Sequence[str] | None = None) -> "pa
     return _read(plan, join(plan.pieces), columns)
 
 
-def read_first(plan: PartitionPlan, count: int) -> Any:
-    """Return the raw rows of the first partitions as one; None for none of them."""
-    return _read(plan, join(plan.pieces[:count]), None) if count else None
-
-
 def _read(plan: PartitionPlan, piece: Any, columns: Sequence[str] | None) -> "pa.Table | Matrix":
     if columns is not None:
         _check_columns(plan, columns)

@@ -85,6 +85,22 @@ def test_a_csv_is_read_in_bounded_memory(tmp_path, monkeypatch):
     assert peak < 8 * 2**20 < path.stat().st_size
 
 
+def test_a_matrix_is_inspected_in_bounded_memory(tmp_path):
+    path = tmp_path / "t.npy"
+    rows = np.zeros((200_000, 21), dtype=np.float32)
+    rows[::2, -1] = 1
+    rows[150_000, 3] = np.nan
+    np.save(path, rows)
+    del rows
+    with pytest.raises(BadData, match=r"1 missing value .*row 150,001, column '3'"):
+        inspect(source_of(path))
+    tracemalloc.start()
+    assert inspect(source_of(path, missing="drop")).rows == 199_999
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * 2**20 < path.stat().st_size
+
+
 def test_the_digest_changes_when_the_data_do_and_only_then(frame, tmp_path):
     path = tmp_path / "t.csv"
     frame.to_csv(path, index=False)
