@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import xgboost
+from threadpoolctl import threadpool_limits
 from xgboost.collective import CommunicatorContext
 from xgboost.tracker import RabitTracker
 
@@ -52,6 +53,9 @@ class XgboostTrainer:
         self._validation: Part | None = None
         self._rounds = 0
         self._resources = ExitStack()
+        # XGBoost takes OpenMP's limit, of one for a worker's steps, above its own parameter.
+        limits = threadpool_limits(limits=muster.threads, user_api="openmp")
+        self._resources.enter_context(limits)
         try:
             self._build(holder, muster)
         except BaseException:
