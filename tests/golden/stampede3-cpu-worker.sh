@@ -17,7 +17,9 @@ export DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES='[]' \
     DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL=2s \
     DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL=1s \
     DASK_DISTRIBUTED__WORKER__MEMORY__MONITOR_INTERVAL=500ms \
-    DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False
+    DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False \
+    MALLOC_TRIM_THRESHOLD_=33554432 \
+    MALLOC_MMAP_THRESHOLD_=4194304
 exec /scratch/ab12/venv/bin/python -m distributed.cli.dask_worker --nworkers 48 --no-dashboard --dashboard-address 127.0.0.1:0 \
     --scheduler-file /scratch/ab12/runs/20261120-101500-x7k2q1/scheduler.json \
     --tls-ca-file /scratch/ab12/runs/20261120-101500-x7k2q1/tls/ca.pem \
