@@ -75,6 +75,10 @@ class LiveRun:
         return self._folder.layout.importances_file
 
     @property
+    def sample_file(self) -> Path:
+        return self._folder.layout.sample_file
+
+    @property
     def predictions_folder(self) -> Path:
         return self._folder.layout.predictions
 

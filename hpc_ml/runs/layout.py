@@ -111,6 +111,10 @@ class RunLayout:
         return self.path / "importances.csv"
 
     @property
+    def sample_file(self) -> Path:
+        return self.path / "sample.csv"
+
+    @property
     def predictions(self) -> Path:
         return self.path / "predictions"
 

@@ -74,6 +74,7 @@ def find_artefacts(layout: RunLayout) -> dict[str, Path]:
         "cv_results": layout.cv_results_file,
         "history": layout.history_file,
         "importances": layout.importances_file,
+        "sample": layout.sample_file,
         "predictions": layout.predictions,
     }
     return {name: path for name, path in table.items() if path.exists()}

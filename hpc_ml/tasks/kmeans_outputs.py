@@ -147,6 +147,5 @@ def write_sample(model: Any, rows: "OpenRows", n_rows: int, run: "TaskRun") -> N
     dense = X.toarray() if hasattr(X, "toarray") else X
     names = rows.feature_names or [f"x{number}" for number in range(dense.shape[1])]
     columns = {name: dense[:, number].tolist() for number, name in enumerate(names)}
-    path = run.history_file.with_name("sample.csv")
-    write_table(path, {**columns, "cluster": labels.tolist()})
-    run.tell(f"{len(labels)} rows and their clusters are in {path.name}")
+    write_table(run.sample_file, {**columns, "cluster": labels.tolist()})
+    run.tell(f"{len(labels)} rows and their clusters are in {run.sample_file.name}")

@@ -63,6 +63,9 @@ class TaskRun(Checkpoint, Protocol):
     def importances_file(self) -> Path: ...
 
     @property
+    def sample_file(self) -> Path: ...
+
+    @property
     def predictions_folder(self) -> Path: ...
 
     @property

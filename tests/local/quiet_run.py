@@ -16,6 +16,7 @@ class QuietRun:
         self.cv_results_file = folder / "cv_results.csv"
         self.history_file = folder / "history.csv"
         self.importances_file = folder / "importances.csv"
+        self.sample_file = folder / "sample.csv"
         self.predictions_folder = folder / "predictions"
         self.model_folder = folder / "model"
 

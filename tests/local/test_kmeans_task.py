@@ -57,7 +57,7 @@ def test_clusters_are_scikit_learns(client: Client, tmp_path: Path) -> None:
     history = pd.read_csv(run.history_file)
     assert history["iteration"].tolist() == list(range(1, theirs.n_iter_ + 1))
     assert history["inertia"].iloc[-1] == pytest.approx(theirs.inertia_, rel=1e-3)
-    sample = pd.read_csv(run.history_file.with_name("sample.csv"))
+    sample = pd.read_csv(run.sample_file)
     np.testing.assert_array_equal(sample["cluster"], theirs.predict(sample[COLUMNS].to_numpy()))
     model = skops.io.load(run.model_folder / "model.skops", trusted=[])
     np.testing.assert_allclose(model.transform(TABLE), theirs.transform(X))
