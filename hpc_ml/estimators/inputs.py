@@ -197,12 +197,12 @@ def _chunks(part: Any, X: Any) -> list[Any]:
 
 def make_block(X: Any, y: Any, weight: Any, group: Any) -> Block:
     """Return a checked block of a Dask collection's chunks; runs on a worker."""
-    from sklearn.utils import check_array
+    from sklearn.utils import check_array, column_or_1d
 
     if X.shape[0]:
         X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], order="C")
     y, weight, group = (
-        None if part is None else np.asarray(part).ravel() for part in (y, weight, group)
+        None if part is None else column_or_1d(np.asarray(part)) for part in (y, weight, group)
     )
     return Block(X, y, weight, group)
 

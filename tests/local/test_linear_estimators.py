@@ -75,6 +75,9 @@ def test_dask_collections(client) -> None:
     assert_same(ridge, linear_model.Ridge().fit(frame, weight), frame)
     assert np.allclose(ridge.predict(frames).compute(), ridge.predict(frame))
 
+    with pytest.raises(ValueError, match="1d array"):
+        estimators.Ridge().fit(blocks, da.from_array(X[:, :2], chunks=(chunks[0], (2,))))
+
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_scikit_learns_own_checks(name) -> None:
