@@ -157,10 +157,13 @@ def _fits(rows: int, worker: Worker, size: Size, copies: int = 0) -> bool:
 
 
 def _fits_disk(worker: Worker, size: Size) -> bool:
-    if size.disk_row_bytes is None:
-        return False
-    need_bytes = size.rows * size.disk_row_bytes + _IN_WORK * size.block_bytes + _BASE_BYTES
-    return need_bytes <= _MEMORY_SHARE * worker.memory_bytes
+    return size.disk_row_bytes is not None and _disk_bytes(size) <= worker.memory_bytes
+
+
+def _disk_bytes(size: Size) -> float:
+    """Return the memory that one worker needs to train from disk."""
+    kept_bytes = size.rows * (size.disk_row_bytes or 0)
+    return (kept_bytes + _IN_WORK * size.block_bytes + _BASE_BYTES) / _MEMORY_SHARE
 
 
 def _is_better_together(
@@ -180,15 +183,16 @@ def _too_large(workers: Sequence[Worker], size: Size) -> BadJob:
     each_bytes = _IN_WORK * size.block_bytes + _BASE_BYTES
     need_bytes = (rows_bytes + len(workers) * each_bytes) / _MEMORY_SHARE
     ways = "give more --memory or more --workers"
-    if size.disk_row_bytes is not None and len(workers) > 1:
-        ways += ", or train from disk by --workers 1"
+    if size.disk_row_bytes is not None:
+        ways += f"; from disk, --workers 1 needs {_gib(_disk_bytes(size))}"
     return BadJob(
         f"training on {size.rows:,} rows x {size.n_features:,} needs {_gib(need_bytes)} of "
-        f"memory, and the workers have {_gib(sum(one.memory_bytes for one in workers))}",
+        f"memory, and the workers have {sum(one.memory_bytes for one in workers) / 2**30:.1f} GiB",
         where="resources",
         hint=ways,
     )
 
 
 def _gib(size_bytes: float) -> str:
-    return f"{size_bytes / 2**30:.1f} GiB"
+    """Return a size that suffices, to a tenth."""
+    return f"{math.ceil(size_bytes / 2**30 * 10) / 10:.1f} GiB"

@@ -101,8 +101,9 @@ def test_memory_decides_between_one_worker_all_and_disk() -> None:
 
 def test_what_fits_nowhere_is_refused_with_the_memory_that_it_needs() -> None:
     rows = 200_000_000
-    with pytest.raises(BadJob, match=r"needs 3\d\.\d GiB.*--workers 1"):
+    with pytest.raises(BadJob, match=r"needs 3\d\.\d GiB.*--workers 1 needs 9\.4 GiB"):
         choose_layout(workers(2, memory_gib=2), [rows // 2] * 2, size(rows))
+    assert choose_layout(workers(1, memory_gib=9.4), [rows], size(rows)).mode == "disk"
 
 
 def test_a_training_goes_on_as_it_began_where_it_can() -> None:
