@@ -3,8 +3,12 @@
     python benchmarks/larger_than_memory.py                 8 GiB with 2 workers of 1 GiB
     python benchmarks/larger_than_memory.py --data 1.5 --memory 0.6      as the tests do
 
-Every process is watched: `peak` is the most that the controller and the largest worker had
-resident. The exit code is 1 where a worker passed its limit or the controller 500 MiB.
+A peak is the most that a process ever had resident, as Linux keeps it: that of the controller and
+of the largest of its workers. The exit code is 1 where a worker passed its limit or the controller
+500 MiB. XGBoost, which keeps some bytes of each row, runs where it is asked for: in one worker,
+from disk.
+
+    python benchmarks/larger_than_memory.py --data 1.5 --tasks xgboost
 """
 
 import argparse
@@ -26,7 +30,7 @@ GIB = 2**30
 CONTROLLER_LIMIT_BYTES = 500 * 2**20
 N_FEATURES = 50
 CLUSTERS = 5
-_WATCH_EVERY_S = 0.05
+_WATCH_EVERY_S = 0.2
 _CHUNK_ROWS = 200_000
 
 TASKS: Mapping[str, tuple[str, ...]] = {
@@ -37,7 +41,9 @@ TASKS: Mapping[str, tuple[str, ...]] = {
     "sgd": ("--set", "epochs=1"),
     "linear": ("--param", "max_iter=5"),
     "predict": (),
+    "xgboost": ("--workers", "1", "--n-estimators", "3"),
 }  # fmt: skip
+OF_ANY_SIZE = ("kmeans", "sgd", "linear", "predict")
 
 
 def make_data(path: Path, size_gib: float) -> int:
@@ -68,9 +74,9 @@ def watch(command: list[str]) -> dict[str, Any]:
         process = psutil.Popen(command, stdout=output, stderr=errors)
         controller_bytes = worker_bytes = 0
         while process.poll() is None:
-            controller_bytes = max(controller_bytes, resident_bytes(process))
+            controller_bytes = max(controller_bytes, peak_bytes(process))
             children = children_of(process)
-            worker_bytes = max([worker_bytes, *map(resident_bytes, children)])
+            worker_bytes = max([worker_bytes, *map(peak_bytes, children)])
             time.sleep(_WATCH_EVERY_S)
         output.seek(0)
         errors.seek(0)
@@ -93,11 +99,14 @@ def children_of(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def resident_bytes(process: psutil.Process) -> int:
+def peak_bytes(process: psutil.Process) -> int:
+    """Return the most that a process had resident so far; 0 for one that has ended."""
     try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
+        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    except OSError:
         return 0
+    sizes = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
+    return 1024 * sum(sizes)
 
 
 def run_all(names: list[str], data: Path, memory_gib: float, runs: Path) -> dict[str, Any]:
@@ -110,7 +119,7 @@ def run_all(names: list[str], data: Path, memory_gib: float, runs: Path) -> dict
         words = [*TASKS[name]]
         if name == "predict":
             words += ["--model", found["linear"]["run"]]
-        command = [sys.executable, "-m", "hpc_ml", "run", name, *words, *common]
+        command = [sys.executable, "-m", "hpc_ml", "run", name, *common, *words]
         found[name] = watch(command)
         Console().print(f"{name}: {found[name]['wall_s']:.0f} s", highlight=False)
     return found
@@ -134,7 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=float, default=8, help="GiB of data")
     parser.add_argument("--memory", type=float, default=1, help="GiB of each of the two workers")
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=OF_ANY_SIZE)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/memory.json"))
     options = parser.parse_args()
     console = Console()
