@@ -18,8 +18,8 @@ def test_every_task_has_a_reference_job() -> None:
 
 
 @pytest.mark.parametrize("task", JOBS)
-def test_the_reference_job_here(hpc_ml: Command, tmp_path: Path, task: str) -> None:
-    run = json_of(hpc_ml("run", *words_of(task, tmp_path), "--workers", 2, "--json"))
+def test_the_reference_job_here(hpc_ml: Command, task: str) -> None:
+    run = json_of(hpc_ml("run", *words_of(task), "--workers", 2, "--json"))
 
     assert run["state"] == "completed"
     JOBS[task].check(run)
