@@ -3,47 +3,44 @@
     python benchmarks/boosting.py            seven pairs of 500,000 and of 50,000 rows x 50
     python benchmarks/boosting.py --quick    two pairs of 20,000 and 5,000, to see that it works
 
-Each side reads Parquet and trains 50 rounds. `ratio` is of the whole wall time, `fit_s` is without
-the reading, `auc` is of rows that no side has seen, taken after the clock has stopped. Run it on a
-machine that does nothing else.
+Each side reads Parquet and trains 50 rounds. `ratio` is of the whole wall time to that of the
+library on 2 threads, `fit_s` is without the reading, `auc` is of rows that no side has seen, taken
+after the clock has stopped. hpc-ml says in which workers it trains: on two workers of one host it
+may take one, which then has the threads of both, so that the library on 2 threads is its match;
+a single worker of 1 thread is also set beside the library on 1 thread (`matched ratio`). Run it on
+a machine that does nothing else.
 """
 
-import argparse
-import os
-import tempfile
-import time
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import dask
 import dask.dataframe as dd
 import lightgbm
 import numpy as np
 import pandas as pd
 import xgboost
-from distributed import Client, LocalCluster, wait
+from distributed import Client, wait
+from frame import CORES, Bench, Work, make_parser, open_bench, read_words
+from growth import ONE_WORKER
 from lightgbm import dask as lightgbm_dask
-from pairs import compare, run_in_turns, show, write
-from rich.console import Console
+from sides import Fit, QuietRun, Side, time_fit
 from sklearn.metrics import roc_auc_score
 from xgboost import dask as xgboost_dask
 
 from hpc_ml import estimators
 from hpc_ml.data.source import DataSource
-from hpc_ml.schedulers.dask_settings import configuration
 from hpc_ml.spec.data import Data
 from hpc_ml.tasks.rows import open_rows
 
-CORES = 2
 FEATURES = 50
 FILES = 20
 ROUNDS = 50
 
-Fit = Callable[[], tuple[float, Any]]
+Make = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -65,9 +62,14 @@ class Table:
     def source(self) -> DataSource:
         return DataSource(Data(path=str(self.folder), target="y"), stratify=True)
 
-    def judge(self, model: Any) -> float:
+    def judge(self, model: Any) -> dict[str, float]:
         X, y = make_rows(50_000, 1000)
-        return float(roc_auc_score(y, np.asarray(model.predict_proba(X))[:, 1]))
+        if isinstance(model, xgboost.Booster):
+            found = model.inplace_predict(X)
+        else:
+            fitted = model.local_estimator() if hasattr(model, "layout") else model
+            found = fitted.predict_proba(X)[:, 1]
+        return {"auc": float(roc_auc_score(y, found))}
 
 
 def make_rows(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -77,146 +79,88 @@ def make_rows(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return X, (signal + rng.standard_normal(rows) > 0).astype(np.int64)
 
 
-class QuietRun:
-    """What `open_rows` and a fit need of a run."""
-
-    seed = 0
-
-    def check(self) -> None:
-        pass
-
-    def tell(self, message: str) -> None:
-        pass
-
-    def kept_state(self, name: str) -> None:
-        return None
-
-    def keep_state(self, name: str, make: Callable[[], bytes]) -> None:
-        make()
-
-    def progress(self, done: int, total: int, unit: str) -> None:
-        pass
+@contextmanager
+def prepare_ours(
+    make: Make, table: Table, client: Client, bench: Bench, layout: str = "auto"
+) -> Iterator[Fit]:
+    run: Any = QuietRun(bench.tell_once)
+    with open_rows(client, table.source, run) as rows, estimators.surroundings(client, run):
+        yield lambda: make(n_estimators=ROUNDS, layout=layout).fit(rows.collective)
 
 
-def fit_ours(make: Callable[..., Any], table: Table, client: Client, layout: str) -> Fit:
-    def fit() -> tuple[float, Any]:
-        run: Any = QuietRun()
-        with open_rows(client, table.source, run) as rows, estimators.surroundings(client, run):
-            loaded_s = time.perf_counter()
-            model = make(n_estimators=ROUNDS, layout=layout).fit(rows.collective)
-        return loaded_s, model
-
-    return fit
+@contextmanager
+def prepare_locally(make: Make, table: Table, threads: int) -> Iterator[Fit]:
+    frame = pd.read_parquet(table.folder)
+    X, y = frame.drop(columns="y").to_numpy(), frame["y"].to_numpy()
+    yield lambda: make(n_estimators=ROUNDS, n_jobs=threads).fit(X, y)
 
 
-def fit_locally(make: Callable[..., Any], table: Table, threads: int) -> Fit:
-    def fit() -> tuple[float, Any]:
-        frame = pd.read_parquet(table.folder)
-        X, y = frame.drop(columns="y").to_numpy(), frame["y"].to_numpy()
-        loaded_s = time.perf_counter()
-        return loaded_s, make(n_estimators=ROUNDS, n_jobs=threads).fit(X, y)
+@contextmanager
+def prepare_on_dask(make: Make, table: Table) -> Iterator[Fit]:
+    frame = dd.read_parquet(table.folder).repartition(npartitions=CORES)
+    X, y = (part.persist() for part in (frame.drop(columns="y"), frame["y"]))
+    wait([X, y])
 
-    return fit
-
-
-def fit_on_dask(make: Callable[..., Any], table: Table, client: Client) -> Fit:
-    def fit() -> tuple[float, Any]:
-        frame = dd.read_parquet(table.folder).repartition(npartitions=CORES)
-        X, y = (part.persist() for part in (frame.drop(columns="y"), frame["y"]))
-        wait([X, y])
-        loaded_s = time.perf_counter()
+    def fit() -> Any:
         model = make(n_estimators=ROUNDS).fit(X.to_dask_array(lengths=True), y)
-        return loaded_s, model.to_local() if hasattr(model, "to_local") else model
+        return model.to_local() if hasattr(model, "to_local") else model.get_booster()
 
-    return fit
-
-
-def measure(fit: Fit, table: Table) -> Callable[[], dict[str, float]]:
-    """Return a run of a side that also tells what it took without reading, and how good it is."""
-
-    def run() -> dict[str, float]:
-        start_s = time.perf_counter()
-        loaded_s, model = fit()
-        end_s = time.perf_counter()
-        return {
-            "wall_s": end_s - start_s,
-            "fit_s": end_s - loaded_s,
-            "auc": table.judge(model.local_estimator() if hasattr(model, "layout") else model),
-        }
-
-    return run
+    yield fit
 
 
-def find_sides(
-    library: str, table: Table, client: Client, *, on_dask: bool
-) -> dict[str, Callable[[], Mapping[str, float]]]:
-    """Return the sides of one library on one table; the library on 2 threads is the base."""
-    ours, theirs, on_workers = {
-        "xgboost": (
-            estimators.XGBClassifier,
-            xgboost.XGBClassifier,
-            xgboost_dask.DaskXGBClassifier,
-        ),
-        "lightgbm": (
-            estimators.LGBMClassifier,
-            partial(lightgbm.LGBMClassifier, verbosity=-1),
-            partial(lightgbm_dask.DaskLGBMClassifier, verbosity=-1),
-        ),
-    }[library]
-    fits = {
-        "hpc-ml": fit_ours(ours, table, client, "auto"),
-        "hpc-ml, layout all": fit_ours(ours, table, client, "all"),
-        base_of(library): fit_locally(theirs, table, CORES),
+LIBRARIES: dict[str, tuple[Make, Make, Make]] = {
+    "xgboost": (estimators.XGBClassifier, xgboost.XGBClassifier, xgboost_dask.DaskXGBClassifier),
+    "lightgbm": (
+        estimators.LGBMClassifier,
+        partial(lightgbm.LGBMClassifier, verbosity=-1),
+        partial(lightgbm_dask.DaskLGBMClassifier, verbosity=-1),
+    ),
+}
+
+
+def find_sides(bench: Bench, library: str, table: Table, stack: ExitStack) -> dict[str, Side]:
+    """Return the sides of one library on one table."""
+    ours, theirs, on_dask = LIBRARIES[library]
+
+    def side(prepare: Any, *more: Any, extra: bool = False) -> Side:
+        return Side(time_fit(partial(prepare, *more), table.judge, from_files=True), extra)
+
+    return {
+        "hpc-ml": side(prepare_ours, ours, table, bench.client, bench),
+        "hpc-ml, layout all": side(prepare_ours, ours, table, bench.client, bench, "all"),
+        name_of(library, CORES): side(prepare_locally, theirs, table, CORES),
+        ONE_WORKER: side(prepare_ours, ours, table, bench.one, bench),
+        name_of(library, 1): side(prepare_locally, theirs, table, 1),
+        f"{library} on Dask": side(prepare_on_dask, on_dask, table, extra=True),
     }
-    if on_dask:
-        fits[f"{library} on Dask"] = fit_on_dask(on_workers, table, client)
-    return {name: measure(fit, table) for name, fit in fits.items()}
 
 
-def base_of(library: str) -> str:
-    return f"{library}, {CORES} threads"
+def name_of(library: str, threads: int) -> str:
+    return f"{library}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def make_works(bench: Bench) -> Iterator[Work]:
+    """Write the tables, and return both libraries on each."""
+    for rows in bench.words.rows:
+        table = Table(bench.folder / str(rows), rows)
+        table.write()
+        for library in bench.words.library or LIBRARIES:
+            yield Work(
+                f"{library}, {rows:,} x {FEATURES}, {ROUNDS} rounds",
+                library,
+                rows,
+                name_of(library, CORES),
+                partial(find_sides, bench, library, table),
+                matched={ONE_WORKER: name_of(library, 1)},
+            )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=7, help="rounds of each side")
+    parser = make_parser(__doc__, "boosting")
     parser.add_argument("--rows", type=int, nargs="+", default=[500_000, 50_000])
-    parser.add_argument("--library", choices=["xgboost", "lightgbm"], action="append")
-    parser.add_argument("--two", action="store_true", help="without the libraries on Dask")
-    parser.add_argument("--quick", action="store_true", help="two rounds of a few seconds")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/boosting.json"))
-    words = parser.parse_args()
-    if words.quick:
-        words.pairs, words.rows = 2, [20_000, 5_000]
-    console = Console()
-    if os.getloadavg()[0] > 0.5:
-        console.print("[yellow]This machine is busy: the numbers will not mean much.[/yellow]")
-    warnings.simplefilter("ignore")
-    results: dict[str, Any] = {}
-    with (
-        # The settings of hpc-ml's own clusters; all sides on Dask profit.
-        dask.config.set(configuration()),
-        tempfile.TemporaryDirectory() as folder,
-        LocalCluster(
-            n_workers=CORES, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        for rows in words.rows:
-            table = Table(Path(folder) / str(rows), rows)
-            table.write()
-            for library in words.library or ("xgboost", "lightgbm"):
-                title = f"{library}, {rows:,} x {FEATURES}, {ROUNDS} rounds"
-                console.print(f"[bold]{title}[/bold]")
-                sides = find_sides(library, table, client, on_dask=not words.two)
-                for side in sides.values():
-                    side()
-                measured = run_in_turns(sides, words.pairs, console)
-                summary = compare(measured, base_of(library))
-                show(f"{title}: median (quartiles) of {words.pairs}", summary, console)
-                results[title] = {"rounds": measured, "summary": summary}
-    write(words.out, results)
-    console.print(f"Every round is in {words.out}.")
+    parser.add_argument("--library", choices=list(LIBRARIES), action="append")
+    with open_bench(read_words(parser, rows=[20_000, 5_000])) as bench:
+        bench.run(list(make_works(bench)))
 
 
 if __name__ == "__main__":

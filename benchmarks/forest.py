@@ -5,41 +5,34 @@
 
 All sides start from the same file of float64, with 2 workers of 1 thread against 2 threads.
 `wall_s` is the fit on rows that are in memory, and `ratio` that by scikit-learn's in the same
-round; `load_s`, which reading the rows takes before it, is shown apart. `score` is accuracy or R2
-on as many other rows; that of hpc-ml is scikit-learn's own, except by partition, where a tree
-sees a part of the rows. dask-ml has no forest. Run it on a machine that does nothing else.
+round; `load_s`, which reading the rows takes before it, is shown apart, and counted in by
+`whole_s`. `score` is accuracy or R2 on as many other rows; that of hpc-ml is scikit-learn's own,
+except by partition, where a tree sees a part of the rows. dask-ml has no forest. Run it on a
+machine that does nothing else.
 """
 
-import argparse
-import os
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import dask
 import joblib
 import numpy as np
-from distributed import Client, LocalCluster
-from pairs import compare, run_in_turns, show, write
-from rich.console import Console
+from distributed import Client
+from frame import CORES, Bench, Work, make_parser, open_bench, read_words
+from growth import ONE_WORKER
+from sides import Fit, Side, hold, judge_once, time_fit
 from sklearn import ensemble
 from sklearn.datasets import make_classification, make_regression
 
 from hpc_ml import estimators
-from hpc_ml.estimators.collective import Collective
 from hpc_ml.estimators.partitions import Block
-from hpc_ml.schedulers.dask_settings import configuration
 
-CORES = 2
 PARTITIONS = 10
 BASE = "scikit-learn, n_jobs=2"
-
-Fit = Callable[[], Any]
 
 
 @dataclass(frozen=True)
@@ -79,138 +72,91 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Work:
+class Task:
     """A forest, and the rows that it is grown from."""
 
-    title: str
     name: str
     settings: Mapping[str, Any]
     rows: Rows
 
 
-def make_works(folder: Path, n_rows: int, n_trees: int) -> list[Work]:
-    """Write the rows of all works, and return these."""
+def make_works(bench: Bench) -> list[Work]:
+    """Write the rows of all works, and return these: the main one first, others, smaller."""
+    n_rows, n_trees = bench.words.rows, bench.words.trees
+    few = n_rows // 10
     classes = make_classification(2 * n_rows, 20, n_informative=10, flip_y=0.05, random_state=0)
     numbers = make_regression(2 * n_rows, 20, n_informative=10, noise=10.0, random_state=0)
 
-    def save(name: str, table: tuple[Any, Any]) -> Rows:
-        np.save(folder / f"{name}.npy", np.column_stack(table))
-        return Rows(folder / f"{name}.npy", n_rows, 20)
+    def work(family: str, name: str, table: tuple[Any, Any], rows: int) -> Work:
+        path = bench.folder / f"{name}-{rows}.npy"
+        np.save(path, np.column_stack(table)[: 2 * rows])
+        task = Task(name, {"n_estimators": n_trees, "random_state": 0}, Rows(path, rows, 20))
+        title = f"{family}, {n_trees} trees, {rows:,} x 20"
+        return Work(title, family, rows, BASE, partial(find_sides, bench, task))
 
-    settings = {"n_estimators": n_trees, "random_state": 0}
-    size = f"{n_trees} trees, {n_rows:,} x 20"
-    return [
-        Work(f"random forest, 2 classes, {size}", "RandomForestClassifier", settings,
-             save("classes", classes)),
-        Work(f"extra trees, numbers, {size}", "ExtraTreesRegressor", settings,
-             save("numbers", numbers)),
-    ]  # fmt: skip
+    forest = ("random forest, 2 classes", "RandomForestClassifier", classes)
+    extra_trees = ("extra trees, numbers", "ExtraTreesRegressor", numbers)
+    return [work(*forest, n_rows), work(*forest, few), work(*extra_trees, n_rows)]
 
 
 @contextmanager
-def prepare_ours(work: Work, client: Client) -> Iterator[Fit]:
-    with Collective(work.rows, client) as collective:
-        collective.map(touch)
-        yield lambda: getattr(estimators, work.name)(**work.settings).fit(collective)
-
-
-def touch(block: Block, state: None, memory: dict[str, Any]) -> None:
-    """Do nothing with a partition, which is read for that."""
+def prepare_ours(task: Task, client: Client) -> Iterator[Fit]:
+    with hold(task.rows, client) as collective:
+        yield lambda: getattr(estimators, task.name)(**task.settings).fit(collective)
 
 
 @contextmanager
-def prepare_by_partition(work: Work, client: Client) -> Iterator[Fit]:
+def prepare_by_partition(task: Task, client: Client) -> Iterator[Fit]:
     # As if the rows did not fit into a worker.
     with (
         patch("hpc_ml.estimators.forest.fits_each_worker", return_value=False),
-        prepare_ours(work, client) as fit,
+        prepare_ours(task, client) as fit,
     ):
         yield fit
 
 
 @contextmanager
-def prepare_scikit_learn(work: Work, client: Client) -> Iterator[Fit]:
-    X, y, _, _ = work.rows.read()
-    yield lambda: getattr(ensemble, work.name)(n_jobs=CORES, **work.settings).fit(X, y)
+def prepare_scikit_learn(task: Task) -> Iterator[Fit]:
+    X, y, _, _ = task.rows.read()
+    yield lambda: getattr(ensemble, task.name)(n_jobs=CORES, **task.settings).fit(X, y)
 
 
 @contextmanager
-def prepare_joblib(work: Work, client: Client) -> Iterator[Fit]:
-    X, y, _, _ = work.rows.read()
+def prepare_joblib(task: Task, client: Client) -> Iterator[Fit]:
+    X, y, _, _ = task.rows.read()
 
     def fit() -> Any:
         with joblib.parallel_config("dask", n_jobs=CORES, client=client, scatter=[X, y]):
-            return getattr(ensemble, work.name)(n_jobs=CORES, **work.settings).fit(X, y)
+            return getattr(ensemble, task.name)(n_jobs=CORES, **task.settings).fit(X, y)
 
     yield fit
 
 
-SIDES = {
-    "hpc-ml, all rows": prepare_ours,
-    "hpc-ml, by partition": prepare_by_partition,
-    BASE: prepare_scikit_learn,
-    "joblib on Dask": prepare_joblib,
-}
+def find_sides(bench: Bench, task: Task, stack: ExitStack) -> dict[str, Side]:
+    """Return all sides of a forest."""
 
+    def judge(model: Any) -> dict[str, float]:
+        _, _, X, y = task.rows.read()
+        return {"score": float(model.score(X, y))}
 
-def run_work(work: Work, client: Client, pairs: int, sides: list[str], console: Console) -> Any:
-    """Measure all sides on one work, after each has fitted it once."""
-    console.print(f"[bold]{work.title}[/bold]")
-    _, _, X_test, y_test = work.rows.read()
-    scores: dict[str, float] = {}
+    def side(prepare: Any, *more: Any, extra: bool = False) -> Side:
+        return Side(time_fit(partial(prepare, task, *more), judge_once(judge)), extra)
 
-    def run(side: str) -> Callable[[], dict[str, float]]:
-        def fit() -> dict[str, float]:
-            started = time.perf_counter()
-            with SIDES[side](work, client) as fit_loaded:
-                loaded = time.perf_counter()
-                model = fit_loaded()
-                ended = time.perf_counter()
-            if side not in scores:
-                scores[side] = float(model.score(X_test, y_test))
-            return {"wall_s": ended - loaded, "load_s": loaded - started, "score": scores[side]}
-
-        return fit
-
-    turns = {side: run(side) for side in sides}
-    for turn in turns.values():
-        turn()
-    measured = run_in_turns(turns, pairs, console)
-    summary = compare(measured, BASE)
-    show(f"{work.title}: median (quartiles) of {pairs}", summary, console)
-    return {"rounds": measured, "summary": summary}
+    return {
+        "hpc-ml, all rows": side(prepare_ours, bench.client),
+        "hpc-ml, by partition": side(prepare_by_partition, bench.client, extra=True),
+        BASE: side(prepare_scikit_learn),
+        ONE_WORKER: side(prepare_ours, bench.one, extra=True),
+        "joblib on Dask": side(prepare_joblib, bench.client, extra=True),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=7, help="rounds of each side")
+    parser = make_parser(__doc__, "forest")
     parser.add_argument("--rows", type=int, default=50_000, help="rows to learn from")
     parser.add_argument("--trees", type=int, default=100, help="trees of a forest")
-    parser.add_argument("--two", action="store_true", help="hpc-ml and scikit-learn alone")
-    parser.add_argument("--quick", action="store_true", help="two rounds of 5,000 rows")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/forest.json"))
-    words = parser.parse_args()
-    if words.quick:
-        words.pairs, words.rows = 2, 5_000
-    console = Console()
-    if os.getloadavg()[0] > 0.5:
-        console.print("[yellow]This machine is busy: the numbers will not mean much.[/yellow]")
-    sides = ["hpc-ml, all rows", BASE] if words.two else list(SIDES)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        # The settings of hpc-ml's own clusters; all sides on Dask profit.
-        dask.config.set(configuration()),
-        LocalCluster(
-            n_workers=CORES, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        works = make_works(Path(folder), words.rows, words.trees)
-        results = {
-            work.title: run_work(work, client, words.pairs, sides, console) for work in works
-        }
-    write(words.out, results)
-    console.print(f"Every round is in {words.out}.")
+    with open_bench(read_words(parser, rows=5_000)) as bench:
+        bench.run(make_works(bench))
 
 
 if __name__ == "__main__":

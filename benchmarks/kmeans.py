@@ -6,17 +6,13 @@
 Three questions: what an iteration of Lloyd's algorithm takes on large data (`wall_s` is one
 iteration, the difference of a long and a short fit from the same centres), what it takes on tiny
 data in 2, 20 and 100 chunks, and what a whole fit takes that begins with reading Parquet and
-choosing centres. `inertia` is the true one, measured after the clock has stopped. Run it on a
-machine that does nothing else.
+choosing centres. `inertia` is the true one, in millions, measured after the clock has stopped. Run
+it on a machine that does nothing else.
 """
 
-import argparse
-import os
-import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,27 +23,26 @@ import dask.array as da
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
-from distributed import Client, LocalCluster, wait
-from pairs import compare, run_in_turns, show, write
-from rich.console import Console
+from distributed import Client, wait
+from frame import Bench, Work, make_parser, open_bench, read_words
+from growth import ONE_WORKER
+from memory import watch_memory
+from pairs import Measure
+from sides import HAS_DASK_ML, Fit, QuietRun, Side, hold, time_fit
 from sklearn import cluster as local
 
 from hpc_ml.data.source import DataSource
 from hpc_ml.estimators import KMeans
-from hpc_ml.estimators.inputs import opened
 from hpc_ml.estimators.partitions import Block
-from hpc_ml.schedulers.dask_settings import configuration
 from hpc_ml.spec.data import Data
 from hpc_ml.tasks.rows import open_rows
 
-CORES = 2
 OURS = "hpc-ml"
 BASE = "scikit-learn, 2 threads"
 DASK_ML = "dask-ml"
 SHORT, LONG, QUICK = 2, 12, 4
 REPEATS_OF_TINY = 20
-
-Measure = Callable[[], Mapping[str, float]]
+TINY_ROWS = 2000
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,7 @@ class Rows:
 
     @property
     def is_tiny(self) -> bool:
-        return self.n_rows < 10_000
+        return self.n_rows * self.n_features < 10_000
 
     @property
     def key(self) -> str:
@@ -118,193 +113,134 @@ def per_iteration(fit: Callable[[int], Any], longest: int, repeats: int = 1) -> 
         return (time.perf_counter() - start_s) / repeats
 
     def measure() -> dict[str, float]:
-        return {"wall_s": (took_s(longest) - took_s(SHORT)) / (longest - SHORT)}
+        with watch_memory() as memory:
+            wall_s = (took_s(longest) - took_s(SHORT)) / (longest - SHORT)
+        return {"wall_s": wall_s, **memory}
 
     return measure
 
 
-def iteration_sides(rows: Rows, longest: int, stack: ExitStack) -> dict[str, Measure]:
+def iteration_sides(bench: Bench, rows: Rows, stack: ExitStack) -> dict[str, Side]:
     """Return the sides of one iteration, all from the same centres, on data that are there."""
-    whole = rows.whole()
-    start = whole[: rows.n_clusters].copy()
-    collective = stack.enter_context(opened(rows))
-    words = {"n_clusters": rows.n_clusters, "init": start, "tol": 0}
+    whole, longest = rows.whole(), bench.words.longest
+    words = {"n_clusters": rows.n_clusters, "init": whole[: rows.n_clusters].copy(), "tol": 0}
+    repeats = REPEATS_OF_TINY if rows.is_tiny else 1
 
     def check(model: Any, iterations: int) -> None:
         if model.n_iter_ < iterations:
             raise SystemExit(f"{rows.title}: converged after {model.n_iter_} iterations")
 
-    def ours(iterations: int) -> None:
-        check(KMeans(**words, max_iter=iterations).fit(collective), iterations)
+    def ours(client: Client) -> Measure:
+        data = stack.enter_context(hold(rows, client))
+        return per_iteration(
+            lambda n: check(KMeans(**words, max_iter=n).fit(data), n), longest, repeats
+        )
 
-    def theirs(iterations: int) -> None:
-        check(local.KMeans(**words, n_init=1, max_iter=iterations).fit(whole), iterations)
+    def theirs(n: int) -> None:
+        check(local.KMeans(**words, n_init=1, max_iter=n).fit(whole), n)
 
-    repeats = REPEATS_OF_TINY if rows.is_tiny else 1
-    sides = {OURS: per_iteration(ours, longest, repeats), BASE: per_iteration(theirs, longest)}
-    if rows.is_tiny:
-        del sides[BASE]  # what it takes there is lost in the clock
-    with suppress(ImportError):
+    sides = {OURS: Side(ours(bench.client))}
+    if not rows.is_tiny:  # what it takes there is lost in the clock
+        sides[BASE] = Side(per_iteration(theirs, longest))
+        sides[ONE_WORKER] = Side(ours(bench.one), extra=True)
+    if HAS_DASK_ML and not bench.words.two:
         from dask_ml.cluster import KMeans as DaskMlKMeans
 
         array = rows.on_dask()
-
-        def dask_mls(iterations: int) -> None:
-            DaskMlKMeans(**words, max_iter=iterations).fit(array)
-
-        sides[DASK_ML] = per_iteration(dask_mls, longest)
+        sides[DASK_ML] = Side(
+            per_iteration(lambda n: DaskMlKMeans(**words, max_iter=n).fit(array), longest),
+            extra=True,
+        )
     return sides
 
 
 def write_table(rows: Rows, folder: Path) -> None:
     """Write the rows as Parquet, a file for each chunk."""
+    folder.mkdir()
     names = [f"x{number}" for number in range(rows.n_features)]
     for number in range(rows.n_chunks):
         frame = pd.DataFrame(rows.chunk(number), columns=names)
         frame.to_parquet(folder / f"{number:03d}.parquet", index=False)
 
 
-class QuietRun:
-    """What `open_rows` needs of a run."""
-
-    seed = 0
-
-    def check(self) -> None:
-        pass
-
-    def tell(self, message: str) -> None:
-        pass
-
-    def kept_state(self, name: str) -> None:
-        return None
-
-    def keep_state(self, name: str, make: Callable[[], bytes]) -> None:
-        pass
-
-    def progress(self, done: int, total: int, unit: str) -> None:
-        pass
+@contextmanager
+def prepare_ours(rows: Rows, folder: Path, client: Client) -> Iterator[Fit]:
+    source = DataSource(Data(path=str(folder)), supervised=False)
+    with open_rows(client, source, QuietRun()) as opened:
+        yield lambda: KMeans(rows.n_clusters, random_state=0).fit(opened.collective)
 
 
-def whole_fit(fit: Callable[[], tuple[float, Any]], judge: Callable[[Any], float]) -> Measure:
-    """Return a measure of a fit that tells when loading has ended, and of the true inertia."""
-
-    def measure() -> dict[str, float]:
-        start_s = time.perf_counter()
-        loaded_s, model = fit()
-        end_s = time.perf_counter()
-        return {
-            "wall_s": end_s - start_s,
-            "loading_s": loaded_s - start_s,
-            "inertia": judge(model) / 1e6,
-            "n_iter": float(model.n_iter_),
-        }
-
-    return measure
+@contextmanager
+def prepare_scikit_learn(rows: Rows, folder: Path) -> Iterator[Fit]:
+    X = pd.read_parquet(folder).to_numpy()
+    yield lambda: local.KMeans(rows.n_clusters, random_state=0).fit(X)
 
 
-def whole_sides(rows: Rows, folder: Path, client: Client) -> dict[str, Measure]:
+@contextmanager
+def prepare_dask_ml(rows: Rows, folder: Path) -> Iterator[Fit]:
+    from dask_ml.cluster import KMeans as DaskMlKMeans
+
+    X = dd.read_parquet(folder).to_dask_array(lengths=list(rows.rows)).persist()
+    wait(X)
+    yield lambda: DaskMlKMeans(rows.n_clusters, random_state=0).fit(X)
+
+
+def whole_sides(bench: Bench, rows: Rows, stack: ExitStack) -> dict[str, Side]:
     """Return the sides of a whole fit: read, choose centres, iterate."""
+    folder = bench.folder / str(rows.n_rows)
     write_table(rows, folder)
     sample = rows.whole()[:: max(1, rows.n_rows // 200_000)].astype(np.float64)
 
-    def judge(model: Any) -> float:
+    def judge(model: Any) -> dict[str, float]:
         centres = np.asarray(model.cluster_centers_, np.float64)
         exact = local.KMeans(len(centres), init=centres, n_init=1, max_iter=1).fit(sample)
         exact.cluster_centers_ = centres
-        return -exact.score(sample) * rows.n_rows / len(sample)
+        inertia = -exact.score(sample) * rows.n_rows / len(sample)
+        return {"inertia": inertia / 1e6, "n_iter": float(model.n_iter_)}
 
-    def ours() -> tuple[float, Any]:
-        source = DataSource(Data(path=str(folder)), supervised=False)
-        with open_rows(client, source, QuietRun()) as opened_rows:
-            loaded_s = time.perf_counter()
-            return loaded_s, KMeans(rows.n_clusters, random_state=0).fit(opened_rows.collective)
+    def side(prepare: Any, *more: Any, extra: bool = False) -> Side:
+        fit = partial(prepare, rows, folder, *more)
+        return Side(time_fit(fit, judge, from_files=True), extra)
 
-    def theirs() -> tuple[float, Any]:
-        X = pd.read_parquet(folder).to_numpy()
-        loaded_s = time.perf_counter()
-        return loaded_s, local.KMeans(rows.n_clusters, random_state=0).fit(X)
-
-    sides = {OURS: whole_fit(ours, judge), BASE: whole_fit(theirs, judge)}
-    with suppress(ImportError):
-        from dask_ml.cluster import KMeans as DaskMlKMeans
-
-        def dask_mls() -> tuple[float, Any]:
-            frame = dd.read_parquet(folder)
-            X = frame.to_dask_array(lengths=list(rows.rows)).persist()
-            wait(X)
-            loaded_s = time.perf_counter()
-            return loaded_s, DaskMlKMeans(rows.n_clusters, random_state=0).fit(X)
-
-        sides[DASK_ML] = whole_fit(dask_mls, judge)
+    sides = {OURS: side(prepare_ours, bench.client), BASE: side(prepare_scikit_learn)}
+    sides[ONE_WORKER] = side(prepare_ours, bench.one, extra=True)
+    if HAS_DASK_ML:
+        sides[DASK_ML] = side(prepare_dask_ml, extra=True)
     return sides
 
 
-def run(
-    title: str, sides: Mapping[str, Measure], base: str, pairs: int, console: Console
-) -> dict[str, Any]:
-    """Measure all sides, after each has run once."""
-    console.print(f"[bold]{title}[/bold]")
-    for measure in sides.values():
-        measure()
-    measured = run_in_turns(sides, pairs, console)
-    summary = compare(measured, base if base in sides else OURS)
-    show(f"{title}: median (quartiles) of {pairs}", summary, console)
-    return {"rounds": measured, "summary": summary}
+def make_works(bench: Bench) -> list[Work]:
+    """Return everything that is measured: the main work first."""
+    n_rows = bench.words.rows
+    few = n_rows // 10
 
+    def iteration(rows: Rows) -> Work:
+        sides = partial(iteration_sides, bench, rows)
+        kind, base = ("tiny", DASK_ML) if rows.is_tiny else ("an iteration", BASE)
+        chunks = f", {rows.n_chunks} chunks" if rows.is_tiny else ""
+        family = f"{kind}, k={rows.n_clusters}{chunks}"
+        return Work(f"{kind}, {rows.title}", family, rows.n_rows, base, sides)
 
-Make = Callable[[ExitStack], dict[str, Measure]]
+    def whole(rows: Rows) -> Work:
+        title, sides = f"reading and fitting, {rows.title}", partial(whole_sides, bench, rows)
+        return Work(title, "reading and fitting", rows.n_rows, BASE, sides)
 
-
-def works(n_rows: int, longest: int, client: Client) -> Iterator[tuple[str, str, Make]]:
-    """Yield title, base and maker of the sides of everything that is measured."""
-    for n_features, n_clusters in ((50, 50), (20, 10)):
-        rows = Rows(n_rows, n_features, n_clusters)
-        yield f"an iteration, {rows.title}", BASE, partial(iteration_sides, rows, longest)
-    for n_chunks in (2, 20, 100):
-        rows = Rows(2000, 2, 20, n_chunks, "float64")
-        yield f"tiny, {rows.title}", DASK_ML, partial(iteration_sides, rows, longest)
-    rows = Rows(n_rows, 20, 10)
-
-    def whole(stack: ExitStack) -> dict[str, Measure]:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        return whole_sides(rows, folder, client)
-
-    yield f"reading and fitting, {rows.title}", BASE, whole
+    return [
+        iteration(Rows(n_rows, 50, 50)),
+        iteration(Rows(few, 50, 50)),
+        iteration(Rows(n_rows, 20, 10)),
+        *(iteration(Rows(TINY_ROWS, 2, 20, n_chunks, "float64")) for n_chunks in (2, 20, 100)),
+        whole(Rows(n_rows, 20, 10)),
+        whole(Rows(few, 20, 10)),
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=7, help="rounds of each side")
+    parser = make_parser(__doc__, "kmeans")
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the large data")
-    parser.add_argument("--quick", action="store_true", help="two rounds of a few seconds")
-    parser.add_argument("--two", action="store_true", help="hpc-ml and scikit-learn alone")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/kmeans.json"))
-    words = parser.parse_args()
-    longest = LONG
-    if words.quick:
-        words.pairs, words.rows, longest = 2, 40_000, QUICK
-    console = Console()
-    if os.getloadavg()[0] > 0.5:
-        console.print("[yellow]This machine is busy: the numbers will not mean much.[/yellow]")
-    # dask-ml warns of what scikit-learn has deprecated; that is no part of the comparison.
-    warnings.simplefilter("ignore")
-    results = {}
-    with (
-        # The settings of hpc-ml's own clusters; all sides on Dask profit.
-        dask.config.set(configuration()),
-        LocalCluster(
-            n_workers=CORES, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        for title, base, make_sides in works(words.rows, longest, client):
-            with ExitStack() as stack:
-                sides = make_sides(stack)
-                if words.two:
-                    sides.pop(DASK_ML, None)
-                results[title] = run(title, sides, base, words.pairs, console)
-    write(words.out, results)
-    console.print(f"Every round is in {words.out}.")
+    parser.set_defaults(longest=LONG)
+    with open_bench(read_words(parser, rows=40_000, longest=QUICK)) as bench:
+        bench.run(make_works(bench))
 
 
 if __name__ == "__main__":

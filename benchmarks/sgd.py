@@ -7,48 +7,37 @@ All sides start from the same files, one for each chunk, and train one SGDClassi
 call: the plain loop in this process, which no cluster can beat in one pass, ours and dask-ml on 2
 workers of 1 thread. The plain loop makes our very calls, so that its coefficients are ours.
 `wall_s` is the fit on chunks that are in memory, and `ratio` that by the plain loop's in the same
-round; `load_s`, which reading them takes before it, is shown apart. `accuracy` is that of rows
-that no side has seen. Texts are hashed as part of the fit, by the plain loop too. Run it on a
-machine that does nothing else.
+round; `load_s`, which reading them takes before it, is shown apart, and counted in by `whole_s`.
+`accuracy` is that of rows that no side has seen. Texts are hashed as part of the fit, by the plain
+loop too. Run it on a machine that does nothing else.
 """
 
-import argparse
-import os
-import tempfile
-import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import dask
-import dask.array as da
 import numpy as np
-from distributed import Client, LocalCluster, wait
-from pairs import compare, run_in_turns, show, write
-from rich.console import Console
+from distributed import Client
+from frame import CORES, Bench, Work, make_parser, open_bench, read_words
+from growth import ONE_WORKER
+from sides import HAS_DASK_ML, Fit, Side, hold, persist, time_fit
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
 from hpc_ml.estimators import Incremental
-from hpc_ml.estimators.collective import Collective
 from hpc_ml.estimators.incremental_order import TrainingOrder, draw_seed
-from hpc_ml.estimators.incremental_steps import touch
 from hpc_ml.estimators.partitions import Block
-from hpc_ml.schedulers.dask_settings import configuration
 
-CORES = 2
 CHUNKS = 50
 N_FEATURES = 50
 CLASSES = [0, 1]
 JUDGED_ROWS = 100_000
 BASE = "plain loop"
-
-Fit = Callable[[], Any]
 
 
 @dataclass(frozen=True)
@@ -85,14 +74,15 @@ class Chunks:
 
 
 @dataclass(frozen=True)
-class Work:
+class Task:
     """An estimator, the chunks that it is trained on, and how many times."""
 
-    title: str
     estimator: Any
     chunks: Chunks
-    epochs: int
-    sides: tuple[str, ...]
+    epochs: int = 1
+
+
+SidesOf = Callable[[Bench, Task, ExitStack], Mapping[str, Side]]
 
 
 def make_numbers(folder: Path, n_rows: int) -> Chunks:
@@ -121,131 +111,94 @@ def make_texts(folder: Path, n_rows: int) -> Chunks:
     return chunks
 
 
-def make_works(folder: Path, n_rows: int) -> list[Work]:
+def make_works(bench: Bench) -> list[Work]:
     """Write all rows, and return the works: the main one first, smaller, longer, and texts."""
+    n_rows = bench.words.rows
     model = SGDClassifier(random_state=0)
-    main, small = make_numbers(folder, n_rows), make_numbers(folder, n_rows // 10)
-    texts = make_texts(folder, n_rows // 50)
+    main, small = (make_numbers(bench.folder, rows) for rows in (n_rows, n_rows // 10))
+    texts = make_texts(bench.folder, n_rows // 50)
     hashed = make_pipeline(HashingVectorizer(), model)
     name = f"x {N_FEATURES}, {CHUNKS} chunks"
-    ours = ("hpc-ml", BASE)
+
+    def work(title: str, family: str, task: Task, sides: SidesOf = find_two) -> Work:
+        return Work(title, family, task.chunks.n_rows, BASE, partial(sides, bench, task))
+
+    one_pass = "one pass"
     return [
-        Work(f"{main.n_rows:,} {name}", model, main, 1, (*ours, "dask-ml")),
-        Work(f"{small.n_rows:,} {name}", model, small, 1, (*ours, "dask-ml")),
-        Work(f"{main.n_rows:,} {name}, 5 epochs", model, main, 5, ours),
-        Work(f"{texts.n_rows:,} texts, {CHUNKS} chunks, 5 epochs", hashed, texts, 5, ours),
+        work(f"{main.n_rows:,} {name}", one_pass, Task(model, main), find_all),
+        work(f"{small.n_rows:,} {name}", one_pass, Task(model, small), find_all),
+        work(f"{main.n_rows:,} {name}, 5 epochs", "5 epochs", Task(model, main, 5)),
+        work(f"{texts.n_rows:,} texts, {CHUNKS} chunks, 5 epochs", "texts", Task(hashed, texts, 5)),
     ]
 
 
 @contextmanager
-def prepare_ours(work: Work, client: Client) -> Iterator[Fit]:
-    with Collective(work.chunks, client) as collective:
-        collective.map(touch)
-        model = Incremental(work.estimator, epochs=work.epochs, classes=CLASSES, random_state=0)
+def prepare_ours(task: Task, client: Client) -> Iterator[Fit]:
+    with hold(task.chunks, client) as collective:
+        model = Incremental(task.estimator, epochs=task.epochs, classes=CLASSES, random_state=0)
         yield lambda: model.fit(collective).local_estimator()
 
 
 @contextmanager
-def prepare_loop(work: Work, client: Client) -> Iterator[Fit]:
-    blocks = [work.chunks.load(number) for number in range(CHUNKS)]
+def prepare_loop(task: Task) -> Iterator[Fit]:
+    blocks = [task.chunks.load(number) for number in range(CHUNKS)]
     with threadpool_limits(limits=CORES):
-        yield lambda: loop(work, blocks)
+        yield lambda: loop(task, blocks)
 
 
-def loop(work: Work, blocks: list[Block]) -> Any:
+def loop(task: Task, blocks: list[Block]) -> Any:
     """Call partial_fit on one chunk after another, in the order that ours takes them."""
     order = TrainingOrder(draw_seed(0))
-    steps = getattr(work.estimator, "steps", None)
+    steps = getattr(task.estimator, "steps", None)
     rows = [block.X if steps is None else steps[0][1].transform(block.X) for block in blocks]
     model = SGDClassifier(random_state=0)
-    for epoch in range(work.epochs):
+    for epoch in range(task.epochs):
         for number in order.partitions(CHUNKS, epoch):
             model.partial_fit(rows[number], blocks[number].y, classes=CLASSES)
     return model if steps is None else make_pipeline(steps[0][1], model)
 
 
 @contextmanager
-def prepare_dask_ml(work: Work, client: Client) -> Iterator[Fit]:
+def prepare_dask_ml(task: Task) -> Iterator[Fit]:
     from dask_ml.wrappers import Incremental as DaskIncremental
 
-    blocks = [dask.delayed(work.chunks.load)(number) for number in range(CHUNKS)]
-    shapes = [(rows, work.chunks.n_features) for rows in work.chunks.rows]
-    X = da.concatenate(
-        [da.from_delayed(b.X, shape, float) for b, shape in zip(blocks, shapes, strict=True)]
-    )
-    y = da.concatenate(
-        [da.from_delayed(b.y, shape[:1], int) for b, shape in zip(blocks, shapes, strict=True)]
-    )
-    X, y = dask.persist(X, y)
-    wait([X, y])
-    model = DaskIncremental(work.estimator, random_state=0)
+    X, y = persist(task.chunks)
+    model = DaskIncremental(task.estimator, random_state=0)
     yield lambda: model.fit(X, y, classes=CLASSES)
 
 
-SIDES = {"hpc-ml": prepare_ours, BASE: prepare_loop, "dask-ml": prepare_dask_ml}
+def find_two(bench: Bench, task: Task, stack: ExitStack) -> dict[str, Side]:
+    """Return our side and the plain loop."""
+    judge = make_judge(task)
+    return {
+        "hpc-ml": Side(time_fit(partial(prepare_ours, task, bench.client), judge)),
+        BASE: Side(time_fit(partial(prepare_loop, task), judge)),
+    }
 
 
-def run_work(work: Work, client: Client, pairs: int, sides: list[str], console: Console) -> Any:
-    """Measure all sides on one work, after each has trained once."""
-    console.print(f"[bold]{work.title}[/bold]")
-    judged = work.chunks.load(CHUNKS)
+def find_all(bench: Bench, task: Task, stack: ExitStack) -> dict[str, Side]:
+    """Return the sides that dask-ml can be set beside."""
+    judge, sides = make_judge(task), find_two(bench, task, stack)
+    sides[ONE_WORKER] = Side(time_fit(partial(prepare_ours, task, bench.one), judge), extra=True)
+    if HAS_DASK_ML:
+        sides["dask-ml"] = Side(time_fit(partial(prepare_dask_ml, task), judge), extra=True)
+    return sides
 
-    def run(side: str) -> Callable[[], dict[str, float]]:
-        def fit() -> dict[str, float]:
-            started = time.perf_counter()
-            with SIDES[side](work, client) as fit_loaded:
-                loaded = time.perf_counter()
-                model = fit_loaded()
-                ended = time.perf_counter()
-            accuracy = float(np.mean(np.asarray(model.predict(judged.X)) == judged.y))
-            return {"wall_s": ended - loaded, "load_s": loaded - started, "accuracy": accuracy}
 
-        return fit
+def make_judge(task: Task) -> Callable[[Any], dict[str, float]]:
+    judged = task.chunks.load(CHUNKS)
 
-    turns = {side: run(side) for side in work.sides if side in sides}
-    for turn in turns.values():
-        turn()
-    measured = run_in_turns(turns, pairs, console)
-    summary = compare(measured, BASE)
-    show(f"{work.title}: median (quartiles) of {pairs}", summary, console)
-    return {"rounds": measured, "summary": summary}
+    def judge(model: Any) -> dict[str, float]:
+        return {"accuracy": float(np.mean(np.asarray(model.predict(judged.X)) == judged.y))}
+
+    return judge
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=7, help="rounds of each side")
+    parser = make_parser(__doc__, "sgd")
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the table")
-    parser.add_argument("--two", action="store_true", help="hpc-ml and the plain loop alone")
-    parser.add_argument("--quick", action="store_true", help="two rounds of 20,000 rows")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/sgd.json"))
-    words = parser.parse_args()
-    if words.quick:
-        words.pairs, words.rows = 2, 20_000
-    console = Console()
-    if os.getloadavg()[0] > 0.5:
-        console.print("[yellow]This machine is busy: the numbers will not mean much.[/yellow]")
-    # dask-ml warns of what scikit-learn has deprecated; that is no part of the comparison.
-    warnings.simplefilter("ignore")
-    sides = [name for name in SIDES if name != "dask-ml"]
-    with suppress(ImportError):
-        import dask_ml.wrappers  # noqa: F401
-
-        sides += [] if words.two else ["dask-ml"]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        # The settings of hpc-ml's own clusters; all sides on Dask profit.
-        dask.config.set(configuration()),
-        LocalCluster(
-            n_workers=CORES, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        works = make_works(Path(folder), words.rows)
-        results = {
-            work.title: run_work(work, client, words.pairs, sides, console) for work in works
-        }
-    write(words.out, results)
-    console.print(f"Every round is in {words.out}.")
+    with open_bench(read_words(parser, rows=20_000)) as bench:
+        bench.run(make_works(bench))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Measures start-up: from the command to the first fit, beside a plain script of scikit-learn's.
 
-    python benchmarks/startup.py [--pairs 7] [--out FILE]
+    python benchmarks/startup.py            seven pairs
+    python benchmarks/startup.py --quick    two, to see that it works
 
 Both sides are fresh processes that search three candidates of a logistic regression on iris with
 two processes: fits of milliseconds, so that the wall time is start-up and end.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -14,9 +16,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import click
-from pairs import compare, run_in_turns, show, write
-from rich.console import Console
+from frame import QUICK_PAIRS, warn_if_busy
+from pairs import compare, run_in_turns, write
+from tables import open_console, show
 
 WORDS = [
     "--data", "iris", "--estimator", "LogisticRegression", "--grid", "C=0.1,1,10", "--cv", "3",
@@ -31,6 +33,7 @@ X, X_test, y, y_test = train_test_split(X, y, test_size=0.2, random_state=0, str
 search = GridSearchCV(LogisticRegression(max_iter=1000), {"C": [0.1, 1, 10]}, cv=3, n_jobs=2)
 print(search.fit(X, y).score(X_test, y_test))
 """
+BASE = "script, n_jobs=2"
 LIMIT_S = 120
 LOOK_EVERY_S = 0.01
 
@@ -63,18 +66,22 @@ def run_script() -> Mapping[str, float]:
     return {}
 
 
-@click.command()
-@click.option("--pairs", default=7, show_default=True, help="Rounds of both sides.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the numbers here, as JSON.")
-def main(pairs: int, out: Path | None) -> None:
-    """Measure start-up side by side."""
-    console = Console()
-    sides = {"hpc-ml run": run_hpc_ml, "script, n_jobs=2": run_script}
-    measured = run_in_turns(sides, pairs, console)
-    summary = compare(measured, "script, n_jobs=2")
-    show("start-up", summary, console)
-    if out is not None:
-        write(out, {"startup": {"rounds": measured, "summary": summary}})
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pairs", type=int, default=7, help="rounds of both sides (7)")
+    parser.add_argument("--quick", action="store_true", help="two rounds, as a trial")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/startup.json"))
+    words = parser.parse_args()
+    console = open_console()
+    warn_if_busy(console)
+    sides = {"hpc-ml run": run_hpc_ml, BASE: run_script}
+    measured = run_in_turns(sides, QUICK_PAIRS if words.quick else words.pairs, console)
+    summary = compare(measured, BASE)
+    show(f"start-up; ratios to {BASE}", summary, console)
+    write(words.out, {"startup": {"base": BASE, "rounds": measured, "summary": summary}})
+    console.print(f"Every round is in {words.out}.")
 
 
 if __name__ == "__main__":
