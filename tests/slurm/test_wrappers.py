@@ -18,33 +18,51 @@ from tests.slurm.conftest import ask, await_empty_queue
 ROOT = Path(__file__).parent.parent.parent
 
 
+# What stands for hpc-ml where only the words are looked at that a script gives it.
+ECHO = """#!/bin/sh
+test -f "$4" && echo "$@"
+"""
+
+
 class Clone:
     """A folder with what a clone has of the wrappers, and a user who submits them there."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self.folder = folder
+        self.jobs: dict[str, str] = {}
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self.environ = {**environ, "PATH": programs}
         for name in ("slurm", "pbs", "examples"):
             shutil.copytree(ROOT / name, folder / name)
 
-    def submit(self, *words: str, check: bool = True, **settings: str) -> Any:
-        """Submit a script, with variables HPC_ML_* for its job."""
-        variables = {f"HPC_ML_{key}": value for key, value in settings.items()}
-        return subprocess.run(
-            words, cwd=self.folder, env=self.environ | variables, capture_output=True, text=True,
-            check=check, timeout=240,
+    def submit(self, name: str, *words: str, data: str = "") -> None:
+        """Submit a script whose run gets a name, and other data than its example's."""
+        done = subprocess.run(
+            words, cwd=self.folder, env=self.environ | {"HPC_ML_NAME": name, "HPC_ML_DATA": data},
+            capture_output=True, text=True, check=True, timeout=60,
         )  # fmt: skip
+        self.jobs[name] = done.stdout.split()[-1]
+
+    def log(self, name: str) -> str:
+        """Return what a job has written."""
+        # The Torque commands of Slurm keep the two streams apart, whatever the script says.
+        return "".join(path.read_text() for path in self.folder.glob(f"*[-eo]{self.jobs[name]}*"))
+
+    def check_ends(self) -> None:
+        """Wait for all jobs, and check that they have ended well."""
+        await_empty_queue()
+        words = ("sacct", "-nPX", "-o", "State,ExitCode", "-j")
+        ends = {name: ask(*words, job).strip() for name, job in self.jobs.items()}
+        bad = "".join(self.log(name) for name, end in ends.items() if end != "COMPLETED|0:0")
+        assert ends == dict.fromkeys(self.jobs, "COMPLETED|0:0"), bad
 
     def metrics(self) -> dict[str, Any]:
         """Return the metrics of each run, by its name."""
-        runs = Path(self.environ["HPC_ML_RUNS"]).iterdir()
-        return {
-            json.loads((run / "run.json").read_text())["name"]: json.loads(
-                (run / "metrics.json").read_text()
-            )
-            for run in runs
-        }
+        found = {}
+        for run in Path(self.environ["HPC_ML_RUNS"]).iterdir():
+            name = json.loads((run / "run.json").read_text())["name"]
+            found[name] = json.loads((run / "metrics.json").read_text())
+        return found
 
 
 @pytest.fixture
@@ -52,46 +70,49 @@ def clone(tmp_path: Path, environ: Mapping[str, str]) -> Clone:
     return Clone(tmp_path, environ)
 
 
-def judge(task: str, metrics: Mapping[str, Any]) -> None:
-    """Check what comes of an example, of fewer rows where it has many."""
-    if task in JOBS:
-        JOBS[task].check({"metrics": metrics})
-    elif task == "predict":
-        assert metrics == {"rows": 150, "files": 1, "test_accuracy": 0.96}
-    else:
-        assert round(metrics["best_score"], 6) == 0.948997
-        assert metrics["train_accuracy"] == 0.983
+def test_the_wrappers_run_their_examples_in_their_jobs(clone: Clone) -> None:
+    clone.submit("gridsearch", "qsub", "pbs/gridsearch.pbs")
+    for task, job in JOBS.items():
+        clone.submit(task, "sbatch", f"slurm/{task}.sbatch", data=job.data)
+    after = f"--dependency=afterok:{clone.jobs['linear']}"
+    words = ("sbatch", after, "slurm/predict.sbatch", "--model", "linear")
+    clone.submit("predict", *words, data=JOBS["linear"].data)
+    clone.check_ends()
 
-
-def test_every_wrapper_runs_its_example_in_its_job(clone: Clone) -> None:
-    jobs = {}
-    for command, folder, ending in (("sbatch", "slurm", "sbatch"), ("qsub", "pbs", "pbs")):
-        for task in registry.names():
-            fewer = {"DATA": JOBS[task].data} if task in JOBS else {}
-            words = (command, f"{folder}/{task}.{ending}")
-            done = clone.submit(*words, NAME=f"{folder}-{task}", **fewer)
-            jobs[f"{folder}-{task}"] = done.stdout.split()[-1]
-    words = f"slurm/predict.sbatch --model slurm-linear --data {JOBS['linear'].data}".split(" ", 4)
-    after = f"--dependency=afterok:{jobs['slurm-linear']}"
-    jobs["after"] = clone.submit("sbatch", after, *words, NAME="after").stdout.split()[-1]
-    await_empty_queue()
-
-    ends = {
-        name: ask("sacct", "-nPX", "-o", "State,ExitCode", "-j", job).strip()
-        for name, job in jobs.items()
-    }
-    logs = "\n".join(path.read_text() for path in clone.folder.glob("*.[elo]*") if path.is_file())
-    assert ends == dict.fromkeys(jobs, "COMPLETED|0:0"), logs
     metrics = clone.metrics()
-    assert set(metrics) == set(jobs)
-    assert metrics.pop("after")["rows"] == 20_000
-    for name, found in metrics.items():
-        judge(name.partition("-")[2], found)
-    assert logs.count(", completed)") == len(jobs)
+    assert set(metrics) == set(registry.names())
+    assert all(", completed)" in clone.log(name) for name in metrics)
+    for task, job in JOBS.items():
+        job.check({"metrics": metrics[task]})
+    assert round(metrics["gridsearch"]["best_score"], 6) == 0.948997
+    assert metrics["gridsearch"]["train_accuracy"] == 0.983
+    assert metrics["predict"]["rows"] == 20_000
+    assert metrics["predict"]["test_accuracy"] == pytest.approx(
+        metrics["linear"]["test_accuracy"], abs=0.02
+    )
+
+
+def test_every_wrapper_gives_its_example_and_its_share_of_the_machine(clone: Clone) -> None:
+    program = clone.folder / ".venv" / "bin" / "hpc-ml"
+    program.parent.mkdir(parents=True)
+    program.write_text(ECHO)
+    program.chmod(0o755)
+    for task in registry.names():
+        clone.submit(f"slurm {task}", "sbatch", f"slurm/{task}.sbatch", "--seed", "1")
+        clone.submit(f"pbs {task}", "qsub", f"pbs/{task}.pbs")
+    clone.check_ends()
+
+    for task in registry.names():
+        words = f"run {task} --job examples/{task}.yaml --on local --workers 2 --cores 1"
+        assert clone.log(f"slurm {task}").split() == f"{words} --memory 1792MiB --seed 1".split()
+        assert clone.log(f"pbs {task}").split() == f"{words} --memory 1792MiB".split()
 
 
 def test_the_exit_code_of_the_search_is_the_jobs(clone: Clone) -> None:
-    words = ("sbatch", "--wait", "slurm/gridsearch.sbatch", "--cv", "1")
-    assert clone.submit(*words, check=False).returncode == 2
+    done = subprocess.run(
+        ["sbatch", "--wait", "slurm/gridsearch.sbatch", "--cv", "1"], cwd=clone.folder,
+        env=clone.environ, capture_output=True, text=True, check=False, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 2
     [log] = clone.folder.glob("gridsearch-*.log")
     assert "at least 2 folds" in log.read_text()
