@@ -7,7 +7,7 @@ from typing import Any
 from growth import find_families, median_s
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 from memory import KEY
 from pairs import Spread, Summary
 from tables import say
@@ -15,7 +15,7 @@ from tables import say
 OURS_COLOUR = "#1f6aa5"
 # Okabe and Ito's, told apart by those who see colours otherwise too.
 OTHER_COLOURS = ("#555555", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
-_WIDTH_IN, _SIDE_IN, _HEAD_IN, _GROWTH_IN = 10, 0.27, 0.55, 3.2
+_WIDTH_IN, _SIDE_IN, _HEAD_IN, _GROWTH_IN = 10, 0.27, 0.55, 3.8
 
 
 def draw(results: Mapping[str, Any], works: Sequence[tuple[str, str, Summary]], path: Path) -> None:
@@ -63,6 +63,7 @@ def draw_ratios(axes: Axes, sides: list[str], ratios: list[Spread], base: str) -
         axes.annotate(
             say(ratio.median), (max(ratio.high, ratio.median), number), (7, 0), fontsize=8,
             textcoords="offset points", va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
         )  # fmt: skip
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xscale("log")
@@ -84,21 +85,28 @@ def draw_growth(part: Any, families: Mapping[str, Sequence[Mapping[str, Any]]]) 
     part.suptitle("Growth with the data", x=0.01, ha="left", fontsize=10, fontweight="bold")
     panels = part.subplots(1, len(families), squeeze=False)[0]
     for axes, (family, works) in zip(panels, families.items(), strict=True):
-        others = iter(OTHER_COLOURS)
-        for side in works[-1]["rounds"]:
+        sides = list(works[-1]["rounds"])
+        colours = dict(zip(sides, (OURS_COLOUR, *OTHER_COLOURS), strict=False))
+        for side in sides:
             points = [(w["size"], median_s(w, side)) for w in works if side in w["rounds"]]
-            ours = side.startswith("hpc-ml")
-            style = {"color": OURS_COLOUR if side == "hpc-ml" else next(others)}
-            line = "-" if side == next(iter(works[-1]["rounds"])) else "--" if ours else ":"
+            line = "-" if side == sides[0] else "--" if side.startswith("hpc-ml") else ":"
             axes.plot(
-                *zip(*points, strict=True), line, marker="o", markersize=4, label=side, **style
-            )
+                *zip(*points, strict=True), line, marker="o", markersize=4,
+                label=side, color=colours.get(side),
+            )  # fmt: skip
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.set_xticks([work["size"] for work in works], [f"{w['size']:,}" for w in works])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.margins(x=0.1)
         axes.set_title(family, loc="left", fontsize=9)
         axes.set_xlabel(works[-1]["unit"], fontsize=8)
         axes.set_ylabel("wall s", fontsize=8)
-        axes.legend(fontsize=7, frameon=False)
+        place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.17)}
+        axes.legend(fontsize=7, frameon=False, ncols=2, **place)
         trim(axes)
 
 

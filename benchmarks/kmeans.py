@@ -142,8 +142,11 @@ def iteration_sides(bench: Bench, rows: Rows, stack: ExitStack) -> dict[str, Sid
     sides = {OURS: Side(ours(bench.client))}
     if not rows.is_tiny:  # what it takes there is lost in the clock
         sides[BASE] = Side(per_iteration(theirs, longest))
+    if bench.words.two:
+        return sides
+    if not rows.is_tiny:
         sides[ONE_WORKER] = Side(ours(bench.one), extra=True)
-    if HAS_DASK_ML and not bench.words.two:
+    if HAS_DASK_ML:
         from dask_ml.cluster import KMeans as DaskMlKMeans
 
         array = rows.on_dask()

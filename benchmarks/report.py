@@ -17,7 +17,9 @@ from typing import Any
 from growth import show_growth
 from pairs import Spread, Summary
 from rich.console import Console
-from tables import make_table, open_console
+from tables import WIDTH, make_table, open_console
+
+_CHANGE_WIDTH = 20
 
 
 def read_works(results: Mapping[str, Any]) -> Iterator[tuple[str, str, Summary]]:
@@ -71,7 +73,7 @@ def main() -> None:
     words = parser.parse_args()
     results = json.loads(words.results.read_text())
     earlier = json.loads(words.earlier.read_text()) if words.earlier else None
-    show(results, earlier, open_console())
+    show(results, earlier, open_console(WIDTH + (_CHANGE_WIDTH if words.earlier else 0)))
     if words.figure:
         from figures import draw
 

@@ -29,9 +29,9 @@ LAST = "more_memory_mib"
 _SMALL = 1e-3
 
 
-def open_console() -> Console:
+def open_console(width: int = WIDTH) -> Console:
     """Return a console that is wide enough for the tables, also where there is no terminal."""
-    return Console(width=max(WIDTH, Console().width))
+    return Console(width=max(width, Console().width))
 
 
 def show(title: str, summary: Summary, console: Console) -> None:
