@@ -70,7 +70,8 @@ def run_in_turns(
             own = sides[name]()
             wall_s = time.perf_counter() - start_s
             measured[name].append({"round": turn + 1, "wall_s": wall_s, **own})
-            console.print(f"  {turn + 1}/{pairs} {name}: {wall_s:.2f} s", highlight=False)
+            took_s = measured[name][-1]["wall_s"]
+            console.print(f"  {turn + 1}/{pairs} {name}: {took_s:.3f} s", highlight=False)
     return measured
 
 
