@@ -18,10 +18,10 @@ _MEMORY_SHARE = 0.85
 # A worker with its libraries, and partitions in work: as one is read and what is made of it.
 _BASE_BYTES = 400 * 2**20
 _IN_WORK = 3
-# Measured on 500,000 rows x 50 with 2 workers against 2 threads: seconds of one thread for a
-# value of one row in one round; seconds that a distributed training takes to begin; and of a
-# round's messages, for each doubling of the workers.
-_VALUE_S = 1.5e-9
+# Measured on 500,000 rows x 50 with 2 workers against 2 threads, and much the same for both
+# libraries: seconds of one thread for a value as it is binned, and in each round; seconds that a
+# distributed training takes to begin; and of a round's messages, for each doubling of the workers.
+_BIN_S, _VALUE_S = 2e-7, 4e-9
 _START_S = 1.5
 _MESSAGE_S = 2e-3
 
@@ -171,7 +171,7 @@ def _is_better_together(
 ) -> bool:
     if mode:
         return mode == "all"
-    work_s = size.rows * size.n_features * size.n_rounds * _VALUE_S
+    work_s = size.rows * size.n_features * (_BIN_S + size.n_rounds * _VALUE_S)
     # The slowest worker sets the pace.
     threads = len(ranks) * min(workers[rank].threads for rank in ranks)
     messages_s = size.n_rounds * _MESSAGE_S * math.log2(len(ranks))
