@@ -55,7 +55,6 @@ class Settings(SpecModel):
         None,
         min_length=2,
         description="all labels, which saves the pass that finds them",
-        json_schema_extra={"form": "yaml"},
     )
     early_stopping: bool = Field(
         False, description="end when the validation score gets no better, and keep the best epoch"

@@ -89,6 +89,11 @@ def test_several_scorers_by_one_flag(calls):
     assert calls.job.settings.scoring == ("accuracy", "f1_macro")
 
 
+def test_labels_are_a_list_of_words_as_they_stand(calls):
+    call("run", "sgd", "--classes", "no,yes")
+    assert calls.job.settings.classes == ("no", "yes")
+
+
 def test_flags_win_over_set_over_environment_over_job_file(calls, tmp_path, monkeypatch):
     (tmp_path / "job.yaml").write_text("resources: {workers: 1, cores: 1, gpus: 1}\ncv: 2\n")
     monkeypatch.setenv("HPC_ML_WORKERS", "2")
