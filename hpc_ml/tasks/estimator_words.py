@@ -93,14 +93,15 @@ def build_estimator(words: EstimatorWords, params: Mapping[str, Any], seed: int)
     Raises
     ------
     BadJob
-        For an unknown class or parameter.
+        For an unknown class or parameter, or a value that its class never takes.
     """
     estimator = _construct(find_class(words)) if isinstance(words, str) else _pipeline(words)
     check_parameters(estimator, params, "params")
     try:
         estimator.set_params(**params)
+        _check_values(estimator)
     except (ValueError, TypeError) as error:
-        raise BadJob(f"params: {error}") from error
+        raise BadJob(f"params: {' '.join(str(error).split())}") from error
     return seed_estimator(estimator, seed)
 
 
@@ -133,6 +134,14 @@ def _named_steps(steps: Sequence[str | Mapping[str, str]]) -> Iterator[tuple[str
         yield next(iter(step.items()))
 
 
+def _check_values(estimator: Any) -> None:
+    """Raise scikit-learn's InvalidParameterError where a step declares what it takes."""
+    steps = getattr(estimator, "steps", [("", estimator)])
+    for _, step in steps:
+        if hasattr(step, "_parameter_constraints"):
+            step._validate_params()
+
+
 def check_parameters(estimator: Any, names: Mapping[str, Any], where: str) -> None:
     """Raise BadJob where a name is no parameter of the estimator."""
     known = sorted(estimator.get_params(deep=True))
@@ -140,8 +149,14 @@ def check_parameters(estimator: Any, names: Mapping[str, Any], where: str) -> No
         if name not in known:
             raise BadJob(
                 f"{where}: {type(estimator).__name__} has no parameter {name!r}",
-                hint=nearest(name, known),
+                hint=_step_hint(name, known) or nearest(name, known),
             )
+
+
+def _step_hint(name: str, known: Sequence[str]) -> str | None:
+    """Return the advice for a parameter that lacks the name of its step."""
+    of_steps = [word for word in known if word.endswith(f"__{name}")]
+    return f"write {' or '.join(of_steps)}" if of_steps else None
 
 
 def seed_estimator(estimator: Any, seed: int) -> Any:

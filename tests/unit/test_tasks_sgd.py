@@ -81,6 +81,7 @@ def test_clusters_need_no_target(tables: Path) -> None:
         ({"target": "number"}, {"estimator": "Perceptron"}, "continuous"),
         ({"target": "word"}, {"estimator": "SGDRegressor"}, "the target is text; use --estimator"),
         ({"target": "word"}, {"params": {"alhpa": 1}}, "no parameter 'alhpa'; did you mean"),
+        ({"target": "word"}, {"params": {"loss": "hing"}}, "params: The 'loss' parameter of SGDC"),
         ({"target": "word"}, {"params": {"class_weight": "balanced"}}, "needs all rows at once"),
         ({"target": "word"}, {"classes": ["yes", "maybe"]}, "the target holds 'no', which is none"),
         ({"target": "number"}, {"classes": [1, 2]}, "SGDRegressor predicts none"),

@@ -70,6 +70,8 @@ def test_steps_are_read_from_one_word() -> None:
     [
         ({"params": {"depth": 3}}, "no parameter 'depth'"),
         ({"grid": {"D": [1]}}, "no parameter 'D'"),
+        ({"estimator": ["StandardScaler", "SVC"]}, "no parameter 'C'; write svc__C"),
+        ({"params": {"kernel": "lin"}}, "params: The 'kernel' parameter of SVC"),
         ({"grid": {"C": {"loguniform": [0.1, 1]}}}, "search: random"),
         ({"search": "random", "grid": {"C": {"logunform": [0.1, 1]}}}, "loguniform"),
         ({"search": "random", "grid": {"C": {"loguniform": [0.1]}}}, "bounds"),
