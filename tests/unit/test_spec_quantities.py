@@ -141,4 +141,6 @@ def test_places(place, fits):
 def test_the_nearest_word_and_a_short_list():
     assert nearest("coers", ["cores", "memory"]) == "did you mean 'cores'? known: cores, memory"
     assert nearest("xyz", ["cores"]) == "known: cores"
+    assert nearest("acc", ["jaccard", "accuracy"]).startswith("did you mean 'accuracy'?")
+    assert nearest("Acuracy", ["accuracy"]).startswith("did you mean 'accuracy'?")
     assert nearest("a", [f"b{n}" for n in range(40)]).endswith("b29 and 10 more")
