@@ -115,11 +115,9 @@ def _print(found: "Description", *, guessed: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from hpc_ml.cli.status_tables import open_console
+    from hpc_ml.cli.status_tables import show
 
-    console = open_console()
-    for line in _summarise(found):
-        console.print(escape(line))
+    shown: list[Table | str] = [escape(line) for line in _summarise(found)]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("column", "kind", "type", "missing", "smallest", "largest", "values"):
         right = name in ("missing", "values")
@@ -128,21 +126,21 @@ def _print(found: "Description", *, guessed: bool) -> None:
         role = "" if column.name != found.target else " (target?)" if guessed else " (target)"
         table.add_row(*(escape(cell) for cell in (column.name + role, *_cells(column))))
     if found.columns:
-        console.print(table)
+        shown.append(table)
     if len(found.columns) > _SHOWN_COLUMNS:
-        console.print(f"and {len(found.columns) - _SHOWN_COLUMNS:,} more columns (--json has all)")
-    for note in found.notes:
-        console.print(escape(f"note: {note}"))
+        shown.append(f"and {len(found.columns) - _SHOWN_COLUMNS:,} more columns (--json has all)")
+    shown += [escape(f"note: {note}") for note in found.notes]
+    show(*shown)
 
 
 def _summarise(found: "Description") -> Iterator[str]:
     plan = found.plan
-    rows = "rows unknown until they are read" if found.rows is None else f"{found.rows:,} rows"
-    shape = f"{rows}, {plan.n_columns:,} columns"
+    rows = "rows unknown until they are read" if found.rows is None else _count(found.rows, "row")
+    shape = f"{rows}, {_count(plan.n_columns, 'column')}"
     kinds = [f"of {plan.dtype}"] if plan.dtype is not None else []
     yield f"{plan.where}: {' '.join([plan.form, *kinds])}{', sparse' if plan.sparse else ''}"
     yield f"{shape}, {_size(plan.size_bytes)}{' on disk' if plan.files else ''}"
-    count = f"{len(plan):,} partition{'' if len(plan) == 1 else 's'}"
+    count = _count(len(plan), "partition")
     largest = f" of at most {_size(max(plan.bytes_each))}" if len(plan) > 1 else ""
     yield f"about {_size(sum(plan.bytes_each))} in memory, in {count}{largest}"
 
@@ -163,6 +161,10 @@ def _word(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return value.isoformat(" ") if isinstance(value, datetime) else str(value)
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number:,} {unit}{'' if number == 1 else 's'}"
 
 
 def _size(size_bytes: float) -> str:

@@ -76,9 +76,9 @@ def _read_records(folders: list[RunFolder]) -> Iterator[tuple[RunFolder, RunReco
 
 
 def _print(statuses: list[RunStatus], *, details: bool) -> None:
-    from hpc_ml.cli.status_tables import open_console, render
+    from hpc_ml.cli.status_tables import render, show
 
-    open_console().print(render(statuses, details=details))
+    show(render(statuses, details=details))
 
 
 def _watch(gather: Callable[[], list[RunStatus]], *, details: bool) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+import click
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -24,6 +25,18 @@ def open_console() -> Console:
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
     return console
+
+
+def show(*shown: RenderableType) -> None:
+    """Print to stdout; into a pipe or file no line ends in spaces."""
+    console = open_console()
+    if console.is_terminal:
+        console.print(*shown, sep="\n")
+        return
+    with console.capture() as captured:
+        console.print(*shown, sep="\n")
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def render(statuses: list[RunStatus], *, details: bool) -> RenderableType:

@@ -49,6 +49,13 @@ def test_columns_rows_partitions_and_memory_are_shown(table, inspect):
     assert rows["label"][:2] == ["label", "(target?)"]
     _, out, _ = inspect(str(table), "--target", "city")
     assert "city (target) " in out
+    assert not any(line.endswith(" ") for line in out.splitlines())
+
+
+def test_a_single_row_is_counted_in_the_singular(tmp_path, inspect):
+    (tmp_path / "one.csv").write_text("a\n1\n")
+    _, out, _ = inspect(tmp_path / "one.csv")
+    assert "1 row, 1 column, " in out
 
 
 def test_json_has_it_all(table, inspect):

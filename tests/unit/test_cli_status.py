@@ -26,6 +26,7 @@ def test_all_runs_stand_in_a_table_newest_first(make_run, type_words):
     code, out, _ = type_words("status")
     header, *rows = out.splitlines()
     assert code == 0
+    assert not any(line.endswith(" ") for line in out.splitlines())
     assert header.split()[:5] == ["run", "name", "task", "on", "state"]
     assert rows[0].split()[0] == new.run_id
     assert "the scorer [x] is unknown" in rows[0]
