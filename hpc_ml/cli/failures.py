@@ -9,8 +9,11 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from hpc_ml.errors import ExitCode, HpcMlError
+from hpc_ml.spec.nearest import closest
 
 PREFIX = "hpc-ml: "
+# Share of letters in common from which an option was probably meant.
+_ALIKE = 0.7
 
 
 def end(command: Callable[[], object], words: Sequence[str]) -> int:
@@ -53,9 +56,22 @@ def _tell(message: str, code: ExitCode, words: Sequence[str]) -> int:
 
 def _word_usage(error: click.ClickException) -> str:
     """Return Click's own message as one of ours: one line, and what to do next."""
-    if isinstance(error, click.NoSuchOption) and error.possibilities:
-        return f"no such option {error.option_name!r}; did you mean {error.possibilities[0]!r}?"
+    if isinstance(error, click.NoSuchOption) and error.ctx:
+        return _word_option(error.option_name, error.ctx)
     message = " ".join(error.format_message().split()).rstrip(".")
     message = message[:1].lower() + message[1:]
     context = error.ctx if isinstance(error, click.UsageError) else None
     return f"{message}; see `{context.command_path} --help`" if context else message
+
+
+def _word_option(given: str, context: click.Context) -> str:
+    """Return the message for an option that a command does not have."""
+    flags = [flag for parameter in context.command.get_params(context) for flag in parameter.opts]
+    bare = given.lstrip("-")
+    known = {flag.lstrip("-"): flag for flag in flags if flag.startswith("--")}
+    near = closest(bare, known, _ALIKE)
+    if near:
+        return f"no such option {given!r}; did you mean {known[near]!r}?"
+    parameter = "a parameter of the estimator is given by --param NAME=VALUE; "
+    advice = parameter if "--param" in flags else ""
+    return f"no such option {given!r}; {advice}see `{context.command_path} --help`"

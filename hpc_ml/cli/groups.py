@@ -41,6 +41,13 @@ class NamedGroup(click.Group):
 
     kind = "command"
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # Click cuts a summary that it takes from the help to the width of a line.
+        for name in self.list_commands(ctx):
+            if (command := self.get_command(ctx, name)) and not command.short_help:
+                command.short_help = (command.help or "").partition("\n")[0]
+        super().format_commands(ctx, formatter)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:

@@ -1,11 +1,13 @@
 """The options of the commands: those of a job from its keys, and the few that are not keys."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from hpc_ml.errors import BadJob
 from hpc_ml.spec.keys import Key, Section
 from hpc_ml.spec.layer import Layer, LayerBuilder
 from hpc_ml.spec.reading import read_pairs, read_word
@@ -122,10 +124,26 @@ def _read(key: Key, words: Any) -> Any:
     if key.form == "switch":
         return words
     if key.form in ("values", "lists"):
+        _refuse_joined_pairs(key, words)
         return read_pairs(key, words, key.flags[0])
     if key.form == "items":
         return [item for word in words for item in read_word(key, word, key.flags[0])]
     return read_word(key, words, key.flags[0])
+
+
+def _refuse_joined_pairs(key: Key, words: Sequence[str]) -> None:
+    """Raise BadJob for several pairs in one word: ``age=median,city=most_frequent``."""
+    for word in words:
+        value = word.partition("=")[2].strip()
+        if value.startswith(("[", "{", '"', "'")):
+            continue
+        if another := re.search(r",\s*(\w+=.*)", value):
+            flag, first = key.flags[0], word.removesuffix(another[0])
+            raise BadJob(
+                f"{word!r} names several at once",
+                where=flag,
+                hint=f"repeat the option: {flag} {first} {flag} {another[1]}",
+            )
 
 
 def _name_of(key: Key) -> str:
@@ -135,6 +153,8 @@ def _name_of(key: Key) -> str:
 
 def _help_of(key: Key) -> str:
     text = key.help[:1].upper() + key.help[1:]
+    if key.form in ("values", "lists"):
+        text += "; repeatable"
     if key.default in (None, (), {}) or "default" in key.help:
         return text + "."
     shown = str(key.default).lower() if isinstance(key.default, bool) else key.default

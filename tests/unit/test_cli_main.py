@@ -72,6 +72,19 @@ def test_the_version():
         (["--nope"], "no such option '--nope'; see `hpc-ml --help`"),
         (["run", "--on", "slurm", "gridsearch"], "no such option '--on'; see `hpc-ml run --help`"),
         (["status", "--watch", "--json"], "--watch "),
+        (
+            ["run", "sgd", "--n_iter_no_chang", "3"],
+            "no such option '--n_iter_no_chang'; did you mean '--n-iter-no-change'?",
+        ),
+        (
+            ["run", "sgd", "--loss", "hinge"],
+            "no such option '--loss'; a parameter of the estimator is given by --param NAME=VALUE",
+        ),
+        (
+            ["run", "linear", "--impute", "age=mean,city=most_frequent"],
+            "--impute: 'age=mean,city=most_frequent' names several at once; repeat the option: "
+            "--impute age=mean --impute city=most_frequent",
+        ),
     ],
 )
 def test_wrong_words_are_one_line_and_exit_2(words, said):
