@@ -15,7 +15,7 @@ from tables import say
 OURS_COLOUR = "#1f6aa5"
 # Okabe and Ito's, told apart by those who see colours otherwise too.
 OTHER_COLOURS = ("#555555", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
-_WIDTH_IN, _SIDE_IN, _HEAD_IN, _GROWTH_IN = 10, 0.27, 0.55, 3.8
+_WIDTH_IN, _SIDE_IN, _HEAD_IN, _GROWTH_IN = 10, 0.27, 0.65, 3.8
 
 
 def draw(results: Mapping[str, Any], works: Sequence[tuple[str, str, Summary]], path: Path) -> None:
@@ -67,7 +67,9 @@ def draw_ratios(axes: Axes, sides: list[str], ratios: list[Spread], base: str) -
         )  # fmt: skip
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xscale("log")
-    low, high = min(r.low for r in ratios), max(r.high for r in ratios)
+    # A difference of two times may come out negative on a busy machine.
+    low = min((ratio.low for ratio in ratios if ratio.low > 0), default=1)
+    high = max(ratio.high for ratio in ratios)
     axes.set_xlim(min(low, 0.5) / 1.2, max(high, 2) * 1.35)
     axes.set_ylim(-0.6, len(sides) - 0.4)
     axes.set_yticks(range(len(sides)), sides, fontsize=9)
