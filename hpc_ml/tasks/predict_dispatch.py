@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpc_ml.errors import TaskFailed
 from hpc_ml.estimators.engine import MORE_MEMORY, DiedError, Engine
-from hpc_ml.tasks.predict_part import Recipe, predict_part
+from hpc_ml.tasks.predict_part import Recipe, predict_parts
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from hpc_ml.tasks.registry import TaskRun
 
 _MOST_FAILURES = 2
+# Partitions of less are handed out several at a time: a call of Dask costs some 10 ms.
+_CALL_S = 0.5
+# What a worker has at most of the partitions that wait, so that all end at about the same time.
+_LARGEST_SHARE = 1 / 4
 
 
 class Ranges:
@@ -26,20 +30,22 @@ class Ranges:
         self._numbers = list(numbers)
         self._own: dict[str, list[int]] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._numbers) or any(self._own.values())
+    def __len__(self) -> int:
+        return len(self._numbers) + sum(map(len, self._own.values()))
 
-    def take(self, worker: str, workers: Collection[str]) -> int | None:
-        """Return the next partition of a worker, of those that are there; None for no more."""
+    def take(self, worker: str, workers: Collection[str], most: int) -> list[int]:
+        """Return the next partitions of a worker, of those that are there; none for no more."""
         if self._numbers:
             self._spread(list(workers))
         if not self._own.get(worker):
             self._own[worker] = self._take_over(worker, workers)
-        return self._own[worker].pop(0) if self._own[worker] else None
+        own = self._own[worker]
+        taken, self._own[worker] = own[:most], own[most:]
+        return taken
 
-    def put_back(self, number: int) -> None:
-        """Let a partition wait again."""
-        self._own.setdefault("", []).append(number)
+    def put_back(self, numbers: Sequence[int]) -> None:
+        """Let partitions wait again."""
+        self._own.setdefault("", []).extend(numbers)
 
     def _spread(self, workers: list[str]) -> None:
         count = len(self._numbers)
@@ -84,8 +90,9 @@ class Dispatch:
             if value is not None and _is_there(recipe, number, value):
                 self.done[number] = value
         self._waiting = Ranges([n for n in range(self._total) if n not in self.done])
-        self._sent: dict[Future, tuple[str, int]] = {}
+        self._sent: dict[Future, tuple[str, list[int]]] = {}
         self._failures: Counter[int] = Counter()
+        self._partition_s = _CALL_S
 
     def run(self) -> list[dict[str, Any]]:
         """Return what is known of each partition when all are written."""
@@ -102,30 +109,42 @@ class Dispatch:
         busy = Counter(worker for worker, _ in self._sent.values())
         for worker, own in threads.items():
             while busy[worker] <= own:
-                number = self._waiting.take(worker, threads)
-                if number is None:
+                numbers = self._waiting.take(worker, threads, self._at_once(len(threads)))
+                if not numbers:
                     return
-                future = self._engine.submit("predict", predict_part, number, worker=worker)
-                self._sent[future] = (worker, number)
+                future = self._engine.submit("predict", predict_parts, numbers, worker=worker)
+                self._sent[future] = (worker, numbers)
                 busy[worker] += 1
 
+    def _at_once(self, n_workers: int) -> int:
+        """Return how many partitions to hand out together."""
+        if self._failures:
+            return 1  # one of them kills its worker: it is to be known which
+        share = _LARGEST_SHARE * len(self._waiting) / n_workers
+        return max(1, int(min(_CALL_S / self._partition_s, share)))
+
     def _take(self, future: "Future") -> None:
-        _, number = self._sent.pop(future)
+        _, numbers = self._sent.pop(future)
         try:
-            value = self._engine.result(future)
+            values, took_s = self._engine.result(future)
         except DiedError as died:
-            self._failures[number] += 1
-            if self._failures[number] == _MOST_FAILURES:
-                raise TaskFailed(
-                    f"the worker that predicted partition {number} died, "
-                    f"{_MOST_FAILURES * died.times} times",
-                    hint=f"{MORE_MEMORY}; smaller partitions by data.partition_size take less",
-                ) from None
-            self._waiting.put_back(number)
+            self._note_death(numbers, died)
             return
-        self._run.record(_unit(number), value)
-        self.done[number] = value
+        self._partition_s = max(took_s / len(numbers), 1e-3)
+        for number, value in zip(numbers, values, strict=True):
+            self._run.record(_unit(number), value)
+            self.done[number] = value
         self._run.progress(len(self.done), self._total, "partitions")
+
+    def _note_death(self, numbers: Sequence[int], died: DiedError) -> None:
+        self._failures.update(numbers)
+        self._waiting.put_back(numbers)
+        if self._failures[numbers[0]] == _MOST_FAILURES:
+            raise TaskFailed(
+                f"the worker that predicted partition {numbers[0]} died, "
+                f"{_MOST_FAILURES * died.times} times",
+                hint=f"{MORE_MEMORY}; smaller partitions by data.partition_size take less",
+            )
 
 
 def predict_all(client: "Client", recipe: Recipe, run: "TaskRun") -> list[dict[str, Any]]:

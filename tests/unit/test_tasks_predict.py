@@ -70,26 +70,26 @@ def test_columns_are_named_by_class_and_keep_their_type():
 @given(
     count=st.integers(0, 40),
     turns=st.lists(st.tuples(st.sampled_from("abcd"), st.sets(st.sampled_from("abcd")))),
+    most=st.integers(1, 5),
 )
-def test_every_partition_is_taken_once_whoever_comes_and_goes(count, turns):
+def test_every_partition_is_taken_once_whoever_comes_and_goes(count, turns, most):
     ranges = Ranges(range(count))
     taken = []
     for worker, others in [*turns, *[("a", set())] * 2 * count]:
-        number = ranges.take(worker, {worker, *others})
-        if number is not None:
-            taken.append(number)
+        taken += ranges.take(worker, {worker, *others}, most)
+        assert len(ranges) == count - len(taken)
     assert sorted(taken) == list(range(count))
     assert not ranges
 
 
 def test_workers_take_neighbours_and_then_from_who_has_most():
     ranges = Ranges(range(8))
-    first = [ranges.take(worker, ["a", "b"]) for worker in "abababa"]
-    assert first == [0, 4, 1, 5, 2, 6, 3]
-    assert ranges.take("a", ["a", "b"]) == 7
-    assert ranges.take("b", ["a", "b"]) is None
-    ranges.put_back(5)
-    assert ranges.take("b", ["a", "b"]) == 5
+    first = [ranges.take(worker, ["a", "b"], 1) for worker in "abababa"]
+    assert first == [[0], [4], [1], [5], [2], [6], [3]]
+    assert ranges.take("a", ["a", "b"], 1) == [7]
+    assert ranges.take("b", ["a", "b"], 1) == []
+    ranges.put_back([5, 6, 7])
+    assert ranges.take("b", ["a", "b"], 2) == [5, 6]
 
 
 def test_the_example_is_a_job():
