@@ -117,13 +117,14 @@ def run(client: "Client", source: "DataSource", settings: Settings, run: TaskRun
     recipe = make_recipe(source, settings, model, str(folder))
     check_unchanged(recipe, run)
     folder.mkdir(mode=0o700, exist_ok=True)
-    run.tell(f"{type(last_step(model.estimator)).__name__} tells {', '.join(recipe.outputs)}")
+    name = type(last_step(model.estimator)).__name__.removesuffix("Model")
+    run.tell(f"{name} gives {', '.join(recipe.outputs)} of each row")
     parts = predict_all(client, recipe, run)
     for path in folder.glob(".part-*"):  # what workers that were killed have begun
         path.unlink(missing_ok=True)
     metrics: dict[str, Any] = {"rows": sum(part["rows"] for part in parts), "files": len(parts)}
     if left_out := sum(part["left_out"] for part in parts):
-        metrics["rows_left_out"] = left_out
+        metrics["rows_without_prediction"] = left_out
     return TaskResult(metrics | join_scores(recipe.scoring, parts, model, run))
 
 

@@ -179,7 +179,7 @@ def test_rows_that_miss_a_value_are_refused_or_left_empty(client, tmp_path, blob
         predict_all(client, tmp_path / "refused", model, data)
     metrics, found = predict_all(client, tmp_path / "run", model, {**data, "missing": "drop"})
 
-    assert metrics["rows_left_out"] == 1
+    assert metrics["rows_without_prediction"] == 1
     assert list(np.flatnonzero(found["prediction"].isna())) == [700]
     whole = holed.drop([5, 700])
     expected = load_model(model).estimator.score(whole[list("abcde")].to_numpy(), whole["label"])
@@ -332,7 +332,7 @@ def test_a_partition_without_a_whole_row_is_written_empty(client, tmp_path, blob
         client, tmp_path / "run", model, data, output=["label", "probability"]
     )
 
-    assert metrics == {"rows": 1500, "files": 4, "rows_left_out": 1000}
+    assert metrics == {"rows": 1500, "files": 4, "rows_without_prediction": 1000}
     assert found[:1000].isna().all(axis=None)
     expected = load_model(model).estimator.predict(holed[1000:].to_numpy())
     np.testing.assert_array_equal(found["prediction"][1000:], expected)
