@@ -71,7 +71,7 @@ def _tell(
     return (
         *seen.notes,
         *([f"{seen.n_features} columns of numbers {taken}"] if numbers else []),
-        *notes.tell_target(target, complete=seen.complete),
+        *notes.tell_target(target, source, complete=seen.complete),
         *notes.tell_rows(seen.rows, dropped, source),
         *notes.tell_part(looked, complete=seen.complete),
     )

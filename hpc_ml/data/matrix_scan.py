@@ -83,7 +83,7 @@ class MatrixScan:
                 f"{missing_values(self.missing, complete)} (NaN), "
                 f"{_first_in(row, complete)}, column {name!r}",
                 where=source.where,
-                hint="set data.missing to drop, impute or keep",
+                hint="drop the rows, or impute or keep the values, by --missing (data.missing)",
             )
         for name, part in self.parts.items():
             _check_part(_PARTS[name], part, source, complete)
@@ -109,7 +109,7 @@ def _check_part(name: str, part: PartScan, source: DataSource, complete: bool) -
             f"the {name} has {missing_values(part.missing, complete)}, "
             f"{_first_in(part.first_missing, complete)}",
             where=source.where,
-            hint="leave such rows out by data.missing=drop",
+            hint="leave such rows out by --missing drop (data.missing)",
         )
 
 

@@ -9,6 +9,8 @@ from hpc_ml.data.target import Target, count_held_out
 from hpc_ml.spec.data import Constant
 
 _SHOWN = 8
+# Digits are 10 classes; of more numbers than this many count or measure something.
+_MANY_CLASSES = 20
 
 
 def tell_columns(scanned: Scanned, source: DataSource) -> list[str]:
@@ -64,11 +66,18 @@ def _tell_missing(scanned: Scanned, source: DataSource) -> list[str]:
     return lines + ([f"missing values imputed: {_shortened(words)}"] if words else [])
 
 
-def tell_target(target: Target | None, *, complete: bool) -> list[str]:
-    """Return what is to be predicted."""
+def tell_target(target: Target | None, source: DataSource, *, complete: bool) -> list[str]:
+    """Return what is to be predicted, and the other way to take numbers of many values."""
     if target is None:
         return []
-    return [target.describe() + ("" if complete else ", as far as was looked")]
+    lines = [target.describe() + ("" if complete else ", as far as was looked")]
+    many = target.classes is not None and len(target.classes) > _MANY_CLASSES
+    if many and source.stratify and target.kind == "classes":
+        lines.append(
+            f"the values of {target.name!r} are taken for classes; if they are quantities, take an "
+            "estimator for regression, or --predict numbers where the task has it"
+        )
+    return lines
 
 
 def tell_rows(rows: int | None, dropped: int, source: DataSource) -> list[str]:

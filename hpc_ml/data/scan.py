@@ -190,7 +190,8 @@ class TableScan:
                 raise BadData(
                     f"{part} {name!r} has {missing_values(self._missing[name], complete)}",
                     where=place(self._first_missing[name]),
-                    hint="leave such rows out by data.missing=drop",
+                    hint="leave such rows out by --missing drop (data.missing); columns that "
+                    "--impute names are filled all the same",
                 )
         counts = self._floats.counts() | self._missing
         first = self._floats.first_missing | self._first_missing
@@ -201,17 +202,21 @@ class TableScan:
                 f"column {features[0]!r} has {missing_values(counts[features[0]], complete)}, "
                 "and text cannot be kept missing",
                 where=place(first[features[0]]),
-                hint="set data.missing to drop, or to impute for an empty text",
+                hint="drop the rows by --missing drop (data.missing), or take an empty text by "
+                "--missing impute",
             )
         features = [name for name in features if self._source.spec.policy(name) == "error"]
         if features:
             name = features[0]
-            others = f" (and {len(features) - 1} more columns have some)" if features[1:] else ""
+            more = len(features) - 1
+            others = f" (and {more} more column{'s have' if more > 1 else ' has'} some)" * (
+                more > 0
+            )
             raise BadData(
                 f"column {name!r} has {missing_values(counts[name], complete)}{others}, "
                 f"{'the first' if complete else 'one'} here",
                 where=place(first[name]),
-                hint="set data.missing to drop (the rows), impute or keep",
+                hint="drop the rows, or impute or keep the values, by --missing (data.missing)",
             )
 
 

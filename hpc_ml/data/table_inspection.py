@@ -37,7 +37,7 @@ def inspect_table(plan: PartitionPlan, source: DataSource) -> DataSummary:
             *plan.notes,
             *roles.notes,
             *notes.tell_columns(scanned, source),
-            *notes.tell_target(scanned.target, complete=complete),
+            *notes.tell_target(scanned.target, source, complete=complete),
             *notes.tell_rows(rows, scanned.rows - scanned.kept, source),
             *notes.tell_part(scanned.rows, complete=complete),
         ),

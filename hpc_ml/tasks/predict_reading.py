@@ -130,7 +130,7 @@ def _missing_value(name: str, where: str) -> BadData:
     return BadData(
         f"column {name!r} misses a value, and the model was fitted on rows that miss none",
         where=where,
-        hint="set data.missing=drop to leave the predictions of such rows empty",
+        hint="leave the predictions of such rows empty by --missing drop (data.missing)",
     )
 
 

@@ -72,11 +72,11 @@ BAD = {
     ),
     "a missing number": (
         labelled(600).assign(a=lambda t: t["a"].where(t.index != 333)), {},
-        "t.parquet, row 334: column 'a' has missing values, one here; set data.missing",
+        "t.parquet, row 334: column 'a' has missing values, one here; drop the rows",
     ),
     "a missing number among words": (
         labelled(600).assign(a=lambda t: t["a"].where(t.index != 333), c="word"), {},
-        "t.parquet, row 334: column 'a' has 1 missing value, the first here; set data.missing",
+        "t.parquet, row 334: column 'a' has 1 missing value, the first here; drop the rows",
     ),
     "an infinite number": (
         labelled(600).assign(a=lambda t: t["a"].where(t.index != 333, np.inf)), {},

@@ -47,7 +47,7 @@ ARRAYS = {
     ),
     "a missing target": (
         {"X": X, "y": np.where(np.arange(20) == 4, np.nan, Y)}, {"missing": "impute"},
-        ["the target has 1 missing value, the first in row 5", "data.missing=drop"],
+        ["the target has 1 missing value, the first in row 5", "--missing drop"],
     ),
     "an infinite target": (
         {"X": X, "y": np.where(np.arange(20) == 4, np.inf, Y)}, {},

@@ -97,9 +97,9 @@ CASES = {
     "missing words": (
         GOOD + "31,,1\n", {}, ["t.csv:32: column 'c' has 1 missing value,", "data.missing"],
     ),
-    "missing in two columns": (GOOD + ",,1\n", {}, ["'n'", "and 1 more columns have some"]),
+    "missing in two columns": (GOOD + ",,1\n", {}, ["'n'", "and 1 more column has some"]),
     "missing targets": (
-        GOOD + "31,a,\n", {}, ["t.csv:32: target 'label' has 1 missing value", "missing=drop"],
+        GOOD + "31,a,\n", {}, ["t.csv:32: target 'label' has 1 missing value", "by --missing drop"],
     ),
     "missing targets are not imputed": (
         GOOD + "31,a,\n", {"missing": "impute"}, ["target 'label' has 1 missing value"],

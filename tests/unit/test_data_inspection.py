@@ -152,6 +152,15 @@ def test_what_a_user_should_know_is_told_in_lines(tmp_path):
     assert "2 rows with missing values dropped" in dropped.notes and dropped.rows == 48
 
 
+@pytest.mark.parametrize(("stratify", "told"), [(True, 1), (False, 0)])
+def test_many_numbers_that_are_taken_for_classes_are_told(tmp_path, stratify, told):
+    frame = pd.DataFrame({"x": np.arange(150) / 7, "age": np.arange(150) % 30})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    notes = inspect(source_of(tmp_path / "t.csv", target="age", stratify=stratify)).notes
+    words = "the values of 'age' are taken for classes; if they are quantities, take an estimator"
+    assert sum(note.startswith(words) for note in notes) == told
+
+
 @pytest.mark.parametrize(
     ("y", "kind"),
     [
