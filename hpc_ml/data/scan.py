@@ -208,10 +208,9 @@ class TableScan:
         features = [name for name in features if self._source.spec.policy(name) == "error"]
         if features:
             name = features[0]
-            more = len(features) - 1
-            others = f" (and {more} more column{'s have' if more > 1 else ' has'} some)" * (
-                more > 0
-            )
+            more, others = len(features) - 1, ""
+            if more:
+                others = f" (and {more} more column{'s have' if more > 1 else ' has'} some)"
             raise BadData(
                 f"column {name!r} has {missing_values(counts[name], complete)}{others}, "
                 f"{'the first' if complete else 'one'} here",
