@@ -227,10 +227,35 @@ def split_by_keys(
         _, held_out = split_rows(total, None, source, order=np.concatenate(keys))
     else:
         labels = np.unique(np.concatenate([labels for labels, _ in keys]))
-        codes = [np.searchsorted(labels, own)[codes] for own, codes in keys]
-        train, held_out = split_rows(total, np.concatenate(codes), source)
-        check_classes(np.concatenate(codes)[train], labels, source)
+        narrow = np.min_scalar_type(len(labels))
+        codes = np.concatenate(
+            [np.searchsorted(labels, own).astype(narrow)[codes] for own, codes in keys]
+        )
+        held_out = _hold_out_of_classes(codes, source)
+        check_classes(np.delete(codes, held_out), labels, source)
     return _by_partition(held_out, rows)
+
+
+def _hold_out_of_classes(codes: "Numbers", source: DataSource) -> "Numbers":
+    """Return the rows that `split_rows` holds out of classes, which are numbers from 0 on.
+
+    The draws are those of StratifiedShuffleSplit (sklearn/model_selection/_split.py), whose lists
+    of all rows take 40 bytes for each; here it is 16 for each row of a class, one at a time.
+    """
+    import numpy as np
+    from sklearn.utils import check_random_state
+    from sklearn.utils.extmath import _approximate_mode
+
+    random = check_random_state(source.seed)
+    counts = np.bincount(codes)
+    n_train, n_held_out = split_rows_by_count(len(codes), source)
+    n_train_of = _approximate_mode(counts, n_train, random)
+    n_held_out_of = _approximate_mode(counts - n_train_of, n_held_out, random)
+    found = []
+    for code, (first, count) in enumerate(zip(n_train_of, n_held_out_of, strict=True)):
+        drawn = random.permutation(counts[code])[first : first + count]
+        found.append(np.flatnonzero(codes == code)[drawn])
+    return np.concatenate(found)
 
 
 def split_by_samples(samples: Sequence[Any], rows: Sequence[int], source: DataSource) -> After:
