@@ -17,7 +17,7 @@ _MOST_FAILURES = 2
 # Partitions of less are handed out several at a time: a call of Dask costs some 10 ms.
 _CALL_S = 0.5
 # What a worker has at most of the partitions that wait, so that all end at about the same time.
-_LARGEST_SHARE = 1 / 4
+_LARGEST_SHARE = 1 / 2
 
 
 class Ranges:
