@@ -8,12 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils import check_consistent_length, check_random_state, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
 from hpc_ml.estimators.boosting import Boosting, Training
 from hpc_ml.estimators.boosting_course import Course, Schedule
+from hpc_ml.estimators.boosting_layout import Size, Worker, choose_layout
 from hpc_ml.estimators.boosting_rows import Kind, RowPlan, count_labels
 from hpc_ml.estimators.inputs import AnyCollective, is_dask, is_partitioned, opened
 from hpc_ml.estimators.linear_base import apply_to_chunks
@@ -130,6 +132,42 @@ DataFrame, Partitions or Collective
             columns = Columns(collective.n_features, names, tuple(categorical))
             self._train(collective, columns)
         return self
+
+    def check_memory(
+        self,
+        workers: Sequence[Worker],
+        rows: int,
+        n_features: int,
+        *,
+        n_classes: int = 0,
+        block_bytes: int = 0,
+    ) -> None:
+        """Raise BadJob where workers cannot train on so many rows, before any of them is read.
+
+        Parameters
+        ----------
+        workers : sequence of Worker
+            Who would train; rows are taken to be dealt to them evenly.
+        rows, n_features : int
+            Of the training data.
+        n_classes : int
+            Classes of the target, as far as they are known.
+        block_bytes : int
+            Memory of the largest partition.
+        """
+        plan = RowPlan(self._kind, (rows,), classes=np.arange(n_classes) if n_classes else None)
+        trial = clone(self).set_params(monotone_constraints=None, interaction_constraints=None)
+        training = trial._training(plan, Columns(n_features), 0)
+        size = Size(
+            rows=rows,
+            n_features=n_features,
+            n_rounds=1,
+            read_row_bytes=0,
+            row_bytes=training.row_bytes,
+            disk_row_bytes=training.disk_row_bytes,
+            block_bytes=block_bytes,
+        )
+        choose_layout(workers, [rows // len(workers)] * len(workers), size)
 
     def _train(self, collective: AnyCollective, columns: Columns) -> None:
         classes, counts = None, None

@@ -178,8 +178,8 @@ def _look_at_target(source: "DataSource") -> Target:
 
 
 def check_job(job: "Job[Any]", summary: "DataSummary", library: Library) -> None:
-    """Raise BadJob for what parameters, scorers, target and columns already rule out."""
-    from hpc_ml.tasks.boosting_models import build_model, try_parameters
+    """Raise BadJob for what parameters, scorers, target, columns or memory already rule out."""
+    from hpc_ml.tasks.boosting_models import build_model, check_memory, try_parameters
     from hpc_ml.tasks.scoring import check_scoring_words
 
     settings, kind = job.settings, summary.target_kind
@@ -199,6 +199,8 @@ def check_job(job: "Job[Any]", summary: "DataSummary", library: Library) -> None
     if target == "ranking" and settings.scoring is not None:
         raise BadJob("scoring: rankings are scored by ndcg", hint="leave scoring out")
     check_scoring_words(settings.scoring, "classes" if target == "classes" else "continuous")
+    test_size = TEST_SIZE if job.data.test_size is None else job.data.test_size
+    check_memory(model, job, summary, test_size)
 
 
 def run_job(

@@ -12,6 +12,7 @@ from hpc_ml.tasks.boosting import FLAGS, REFUSED, BoostingSettings, Library, Tar
 if TYPE_CHECKING:
     from hpc_ml.data.inspection import DataSummary
     from hpc_ml.data.source import DataSource
+    from hpc_ml.spec.job import Job
     from hpc_ml.tasks.registry import TaskRun
     from hpc_ml.tasks.rows import OpenRows
 
@@ -75,6 +76,28 @@ def try_parameters(
             f"params: {library.task} has no parameter {unknown[0]!r}",
             hint=nearest(unknown[0], known),
         )
+
+
+def check_memory(model: Any, job: "Job[Any]", summary: "DataSummary", test_size: float) -> None:
+    """Raise BadJob where the memory that is asked for is too little, as far as headers tell."""
+    from hpc_ml.data.pieces import partition_bytes
+    from hpc_ml.data.target import count_held_out
+    from hpc_ml.estimators.boosting_layout import Worker
+
+    asked = job.resources
+    processes = (asked.workers or 0) * (asked.gpus or asked.cores)
+    if "://" in job.on or not (processes and asked.memory and summary.rows and summary.n_features):
+        return
+    each_bytes = asked.memory * (asked.workers or 1) / processes
+    workers = [Worker(f"{n}", f"{n}", 1, 1, each_bytes) for n in range(processes)]
+    size_bytes = 4 * summary.rows * summary.n_features  # float32, the narrowest that trees take
+    model.check_memory(
+        workers,
+        summary.rows - count_held_out(summary.rows, test_size),
+        summary.n_features,
+        n_classes=len(summary.class_counts or ()) if model._kind == "classification" else 0,
+        block_bytes=partition_bytes(size_bytes, job.data.partition_size),
+    )
 
 
 @contextmanager
