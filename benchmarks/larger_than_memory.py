@@ -152,7 +152,8 @@ def main() -> None:
         n_rows = make_data(data, options.data)
         console.print(f"{n_rows:,} rows x {N_FEATURES}, {options.data:g} GiB", highlight=False)
         found = run_all(options.tasks, data, options.memory, Path(folder) / "runs")
-    write(options.output, {"data_gib": options.data, "memory_gib": options.memory, "tasks": found})
+    sizes = {"rows": n_rows, "data_gib": options.data, "memory_gib": options.memory}
+    write(options.output, {**sizes, "tasks": found})
     raise SystemExit(0 if show(found, options.memory, console) else 1)
 
 
