@@ -40,6 +40,10 @@ _MODULES = {
 __all__ = ["surroundings", *_MODULES]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
