@@ -83,7 +83,8 @@ def tell_target(target: Target | None, source: DataSource, *, complete: bool) ->
 def tell_rows(rows: int | None, dropped: int, source: DataSource) -> list[str]:
     """Return which rows are dropped and which held out, and what else is known of each."""
     spec = source.spec
-    lines = [f"{dropped:,} rows with missing values dropped"] if dropped else []
+    noun = "row" if dropped == 1 else "rows"
+    lines = [f"{dropped:,} {noun} with missing values dropped"] if dropped else []
     if spec.weight is not None:
         lines.append(f"rows weighed by {spec.weight!r}")
     if source.test_size > 0:
