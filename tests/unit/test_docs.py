@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hpc_ml import estimators
 from hpc_ml.cli.main import cli
 from hpc_ml.errors import ExitCode
 from hpc_ml.sites.profile import SiteProfile
@@ -12,6 +13,7 @@ from hpc_ml.tasks import registry
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 SITES = sorted(path.stem for path in (ROOT / "hpc_ml" / "sites" / "profiles").glob("*.yaml"))
 
 
@@ -39,3 +41,17 @@ def test_every_exit_code_is_in_the_readme(code: ExitCode) -> None:
 def test_the_readme_types_only_commands_that_are_there() -> None:
     typed = set(re.findall(r"(?:^\$ |`)hpc-ml ([a-z]+)", README, flags=re.MULTILINE))
     assert typed <= set(cli.list_commands(None))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_is_in_the_site_and_its_links_lead_somewhere(page: str) -> None:
+    nav = (ROOT / "mkdocs.yml").read_text()
+    assert nav.count(f": {page}\n") == 1
+    links = re.findall(r"\]\(([^)#]+)", (ROOT / "docs" / page).read_text())
+    assert not [link for link in links if "://" not in link and link not in PAGES]
+
+
+@pytest.mark.parametrize("name", sorted({*estimators.__all__} - {"surroundings"}))
+def test_every_estimator_is_listed_and_documented(name: str) -> None:
+    assert name in dir(estimators)
+    assert f"`{name}`" in (ROOT / "docs" / "python.md").read_text()
