@@ -33,7 +33,7 @@ def check_search(settings: "Settings", seed: int, summary: "DataSummary", spec: 
     if settings.search == "tpe" and find_spec("optuna") is None:
         raise BadJob(
             "search: tpe needs Optuna, which is not installed here",
-            hint="pip install 'optuna>=4', or write search: random",
+            hint="pip install 'optuna>=4', or take --search random (search: random)",
         )
     _check_scorers(settings, estimator, summary)
     _check_target(estimator, summary)
@@ -77,7 +77,7 @@ def _check_incremental(estimator: Any, space: Any, spec: "Data") -> None:
         raise BadJob(
             f"estimator: {error}",
             hint="take SGDClassifier, SGDRegressor, Perceptron, MultinomialNB or another that has "
-            "partial_fit, or write search: random",
+            "partial_fit, or take --search random (search: random)",
         ) from error
     prefix = f"{estimator.steps[-1][0]}__" if hasattr(estimator, "steps") else ""
     for name in (
@@ -92,7 +92,7 @@ def _check_incremental(estimator: Any, space: Any, spec: "Data") -> None:
         raise BadJob(
             "the rows that candidates are scored on would tear groups apart",
             where="data.group",
-            hint="write search: random",
+            hint="take --search random (search: random)",
         )
 
 

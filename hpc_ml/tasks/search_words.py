@@ -115,7 +115,7 @@ def _read_values(name: str, values: Any, search: str) -> Any:
     if search in _LISTS_ALONE:
         raise BadJob(
             f"grid.{name} is a distribution, and a {search} search needs a list of values",
-            hint="write search: random",
+            hint="take --search random (search: random)",
         )
     return _make_distribution(name, kind, arguments)
 
