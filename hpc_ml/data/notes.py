@@ -35,6 +35,8 @@ def tell_columns(scanned: Scanned, source: DataSource) -> list[str]:
     counting = [column for column in scanned.columns if column.counts_rows]
     if counting:
         lines.append(f"counts the rows, and is learned from all the same: {_names(counting)}")
+    if empty := [column for column in scanned.columns if 0 < scanned.rows == column.missing]:
+        lines.append(f"no value in any row: {_names(empty)}")
     return lines + _tell_missing(scanned, source)
 
 
@@ -70,7 +72,9 @@ def tell_target(target: Target | None, source: DataSource, *, complete: bool) ->
     """Return what is to be predicted, and the other way to take numbers of many values."""
     if target is None:
         return []
-    lines = [target.describe() + ("" if complete else ", as far as was looked")]
+    lines = [
+        target.describe(classifies=source.stratify) + ("" if complete else ", as far as was looked")
+    ]
     many = target.classes is not None and len(target.classes) > _MANY_CLASSES
     if many and source.stratify and target.kind == "classes":
         lines.append(

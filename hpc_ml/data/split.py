@@ -16,7 +16,14 @@ def check_rows(rows: int, source: DataSource) -> None:
     """Raise BadData where there are too few rows to learn from and to hold some out."""
     if rows < 2:
         there = "there is 1 row" if rows == 1 else "there are no rows"
-        raise BadData(f"{there} to learn from, and 2 are the least", where=source.where)
+        raise BadData(
+            f"{there} to learn from, and 2 are the least",
+            where=source.where,
+            hint="rows with missing values were dropped; `hpc-ml data inspect` shows which columns "
+            "have them"
+            if source.spec.missing == "drop"
+            else None,
+        )
     if source.test_size > 0 and int(rows - rows * source.test_size) < 1:
         raise BadData(
             f"holding out {source.test_size:g} of {rows} rows leaves none to learn from",

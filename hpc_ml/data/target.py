@@ -28,13 +28,14 @@ class Target:
     kind: TargetKind
     classes: Mapping[Any, int] | None
 
-    def describe(self) -> str:
-        """Return the target in words, with at most 6 classes spelled out."""
+    def describe(self, *, classifies: bool) -> str:
+        """Return the target in words, with at most 6 of its values spelled out."""
         if self.classes is None:
             return f"target {self.name!r} is continuous"
         shown = [f"{label} ({count:,} rows)" for label, count in list(self.classes.items())[:6]]
         more = ", ..." if len(self.classes) > len(shown) else ""
-        return f"target {self.name!r} has {len(self.classes)} classes: {', '.join(shown)}{more}"
+        noun = "classes" if classifies or self.kind == "text" else "values"
+        return f"target {self.name!r} has {len(self.classes)} {noun}: {', '.join(shown)}{more}"
 
 
 def target_kind(y: Any) -> TargetKind:

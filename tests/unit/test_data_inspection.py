@@ -159,6 +159,18 @@ def test_many_numbers_that_are_taken_for_classes_are_told(tmp_path, stratify, to
     notes = inspect(source_of(tmp_path / "t.csv", target="age", stratify=stratify)).notes
     words = "the values of 'age' are taken for classes; if they are quantities, take an estimator"
     assert sum(note.startswith(words) for note in notes) == told
+    assert any(
+        f"has 30 {'classes' if stratify else 'values'}: 0 (5 rows)" in note for note in notes
+    )
+
+
+def test_a_column_without_any_value_is_told(tmp_path):
+    frame = pd.DataFrame({"x": np.arange(40) / 7, "gone": np.nan, "y": np.arange(40) % 2})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    found = inspect(source_of(tmp_path / "t.csv", target="y", missing="impute"))
+    assert "no value in any row: 'gone'" in found.notes
+    with pytest.raises(BadData, match="no rows to learn from, and 2 are the least; rows with miss"):
+        inspect(source_of(tmp_path / "t.csv", target="y", missing="drop"))
 
 
 @pytest.mark.parametrize(
