@@ -147,7 +147,7 @@ def find_sides(bench: Bench, task: Task, stack: ExitStack) -> dict[str, Side]:
         "hpc-ml, by partition": side(prepare_by_partition, bench.client, extra=True),
         BASE: side(prepare_scikit_learn),
         ONE_WORKER: side(prepare_ours, bench.one, extra=True),
-        "joblib on Dask": side(prepare_joblib, bench.peers, extra=True),
+        "joblib on Dask": side(prepare_joblib, bench.client, extra=True),
     }
 
 
@@ -155,7 +155,7 @@ def main() -> None:
     parser = make_parser(__doc__, "forest")
     parser.add_argument("--rows", type=int, default=50_000, help="rows to learn from")
     parser.add_argument("--trees", type=int, default=100, help="trees of a forest")
-    with open_bench(read_words(parser, rows=5_000), apart=False) as bench:
+    with open_bench(read_words(parser, rows=5_000)) as bench:
         bench.run(make_works(bench))
 
 

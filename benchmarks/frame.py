@@ -1,4 +1,4 @@
-"""The frame of a benchmark: its options, its clusters, and the loop over what it measures."""
+"""The frame of a benchmark: its options, its two clusters, and the loop over what it measures."""
 
 import argparse
 import os
@@ -64,16 +64,13 @@ class Work:
 class Bench:
     """What a benchmark works with: words, workers, a folder for its data.
 
-    `client` has two workers of one thread with the settings of hpc-ml's own clusters, `one` a
-    single such worker. dask-ml and whatever else finds Dask's current client is on `peers`: two
-    workers of one thread as Dask starts them.
+    `client` has two workers of one thread, `one` a single such worker, which idles otherwise.
     """
 
     words: argparse.Namespace
     folder: Path
     client: Client
     one: Client
-    peers: Client
     console: Console
     _told: set[str] = field(default_factory=set)
 
@@ -157,25 +154,21 @@ def warn_if_busy(console: Console) -> None:
 
 
 @contextmanager
-def open_bench(words: argparse.Namespace, *, apart: bool = True) -> Iterator[Bench]:
-    """Start the clusters, all of which idle while another is measured.
-
-    Without `apart`, peers share the workers of hpc-ml: joblib with data that it scatters leaves
-    errors behind where the process has a third cluster.
-    """
+def open_bench(words: argparse.Namespace) -> Iterator[Bench]:
+    """Start both clusters, with the settings of hpc-ml's own; all sides on Dask profit."""
     console = open_console()
     warn_if_busy(console)
     # dask-ml warns of what scikit-learn has deprecated; that is no part of the comparison.
     warnings.simplefilter("ignore")
-    with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        with dask.config.set(configuration()):
-            own, single = (stack.enter_context(start_workers(count)) for count in (CORES, 1))
-        plain = stack.enter_context(start_workers(CORES)) if apart else own
-        one = stack.enter_context(Client(single, set_as_default=False))
-        client = stack.enter_context(Client(own, set_as_default=not apart))
-        peers = stack.enter_context(Client(plain)) if apart else client
-        yield Bench(words, Path(folder), client, one, peers, console)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        dask.config.set(configuration()),
+        start_workers(CORES) as cluster,
+        start_workers(1) as single,
+        Client(single, set_as_default=False) as one,
+        Client(cluster) as client,
+    ):
+        yield Bench(words, Path(folder), client, one, console)
 
 
 def start_workers(count: int) -> LocalCluster:
