@@ -22,7 +22,6 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
-    _check_feature_names,
     _check_sample_weight,
     check_is_fitted,
     validate_data,
@@ -38,7 +37,7 @@ from hpc_ml.estimators.forest_survey import (
     weigh_classes,
 )
 from hpc_ml.estimators.forest_trees import ForestRecipe, TreePlan
-from hpc_ml.estimators.inputs import AnyCollective, is_dask, is_partitioned, opened
+from hpc_ml.estimators.inputs import AnyCollective, is_dask, is_partitioned, learn_names, opened
 from hpc_ml.estimators.linear_base import apply_to_chunks
 
 _NOT_OF_TREES = {"n_estimators", "n_jobs", "oob_score", "random_state", "verbose", "warm_start"}
@@ -79,8 +78,8 @@ DataFrame, Partitions or Collective
             X, y, sample_weight = self._check_arrays(X, y, sample_weight)
         with opened(X, y, sample_weight=sample_weight) as collective:
             self._grow(collective, several=getattr(y, "ndim", 1) > 1 and not is_dask(y))
-        if is_dask(X):
-            _check_feature_names(self, X, reset=True)
+        if is_partitioned(X):
+            learn_names(self, X)
         return self
 
     def validate_parameters(self) -> None:

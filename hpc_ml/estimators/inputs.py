@@ -39,6 +39,23 @@ def is_dask(X: Any) -> bool:
     return hasattr(X, "__dask_graph__") and hasattr(X, "to_delayed")
 
 
+def learn_names(model: Any, X: Any) -> None:
+    """Remember the columns of a frame of Dask's, as scikit-learn does of others."""
+    names = list(getattr(X, "columns", ()))
+    if names and all(isinstance(name, str) for name in names):
+        model.feature_names_in_ = np.array(names, dtype=object)
+    elif hasattr(model, "feature_names_in_"):
+        del model.feature_names_in_
+
+
+def compute_dask(*parts: Any) -> tuple[Any, ...]:
+    """Return parts with Dask's collections computed by its workers; others as they are."""
+    import dask
+
+    found = iter(dask.compute(*(part for part in parts if is_dask(part))))
+    return tuple(next(found) if is_dask(part) else part for part in parts)
+
+
 @contextmanager
 def opened(
     X: Any, y: Any = None, *, sample_weight: Any = None, group: Any = None
@@ -61,7 +78,7 @@ or an open Collective, which is left open
         client = None
     if is_dask(X):
         if client is None:
-            X, y, sample_weight, group = _compute(X, y, sample_weight, group)
+            X, y, sample_weight, group = compute_dask(X, y, sample_weight, group)
         else:
             X = _of_dask(client, X, y, sample_weight, group)
     partitions = X if hasattr(X, "load") else ArrayPartitions(X, y, sample_weight, group)
@@ -155,12 +172,6 @@ async def _fetch(worker: "Worker", key: str) -> Any:
         await asyncio.sleep(_ASK_AGAIN_S)
 
 
-def _compute(*parts: Any) -> tuple[Any, ...]:
-    import dask
-
-    return tuple(dask.compute(*parts))
-
-
 def _of_dask(client: "Client", X: Any, y: Any, weight: Any, group: Any) -> DaskPartitions:
     import dask
     from distributed import wait
@@ -197,8 +208,9 @@ def _chunks(part: Any, X: Any) -> list[Any]:
 
 def make_block(X: Any, y: Any, weight: Any, group: Any) -> Block:
     """Return a checked block of a Dask collection's chunks; runs on a worker."""
-    from sklearn.utils import check_array, column_or_1d
+    from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
+    check_consistent_length(X, y, weight, group)
     if X.shape[0]:
         X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], order="C")
     y, weight, group = (

@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from hpc_ml.estimators.inputs import AnyCollective, is_dask, is_partitioned, opened
+from hpc_ml.estimators.inputs import AnyCollective, is_dask, is_partitioned, learn_names, opened
 from hpc_ml.estimators.kmeans_fit import Clustering, cluster, settle
 from hpc_ml.estimators.kmeans_labels import labels_of
 from hpc_ml.estimators.kmeans_lazy import map_rows
@@ -224,7 +224,7 @@ def rows_of(models: Sequence[KMeans], X: Any, sample_weight: Any) -> Iterator[An
     """Let the block take steps over X, checked where it lies in this process."""
     if is_partitioned(X):
         for model in models:
-            _note_names(model, X)
+            learn_names(model, X)
     else:
         for model in models:
             rows = validate_data(
@@ -236,15 +236,6 @@ def rows_of(models: Sequence[KMeans], X: Any, sample_weight: Any) -> Iterator[An
             sample_weight = _check_sample_weight(sample_weight, rows, dtype=rows.dtype)
     with opened(X, sample_weight=sample_weight) as collective:
         yield collective
-
-
-def _note_names(model: KMeans, X: Any) -> None:
-    """Remember the columns of a frame of Dask's, as `validate_data` does of others."""
-    names = list(getattr(X, "columns", ()))
-    if names and all(isinstance(name, str) for name in names):
-        model.feature_names_in_ = np.array(names, dtype=object)
-    elif hasattr(model, "feature_names_in_"):
-        del model.feature_names_in_
 
 
 def learn(model: KMeans, found: Clustering, X: Any, collective: AnyCollective) -> None:

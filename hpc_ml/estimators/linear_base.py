@@ -11,7 +11,7 @@ from scipy.sparse import issparse, vstack
 from sklearn.utils.validation import _check_sample_weight, validate_data
 from threadpoolctl import threadpool_limits
 
-from hpc_ml.estimators.inputs import AnyCollective, is_dask, is_partitioned, opened
+from hpc_ml.estimators.inputs import AnyCollective, is_dask, is_partitioned, learn_names, opened
 from hpc_ml.estimators.partitions import Block
 
 # Where there are no more rows than columns, the rows are no larger than the sums of products of
@@ -75,16 +75,9 @@ class DistributedLinearModel:
             if sum(collective.rows) == 0:
                 raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
             if is_partitioned(X):
-                self._learn_columns(X, collective.n_features)
+                self.n_features_in_ = collective.n_features
+                learn_names(self, X)
             yield collective
-
-    def _learn_columns(self, X: Any, n_features: int) -> None:
-        self.n_features_in_ = n_features
-        names = getattr(X, "columns", None)
-        if names is not None and all(isinstance(name, str) for name in names):
-            self.feature_names_in_ = np.asarray(names, dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
 
     def _state_name(self, collective: AnyCollective) -> str:
         """Return what the state of this very fit is kept under."""

@@ -24,6 +24,7 @@ from sklearn.utils.validation import _check_method_params
 
 from hpc_ml.estimators.engine import Engine
 from hpc_ml.estimators.evaluation import Evaluation
+from hpc_ml.estimators.inputs import compute_dask
 from hpc_ml.estimators.outcomes import report_warnings
 from hpc_ml.estimators.recipe import Recipe, pack
 from hpc_ml.estimators.resident import Resident
@@ -44,7 +45,8 @@ class DistributedSearch(BaseSearchCV):
         Parameters
         ----------
         X : array-like, sparse matrix, DataFrame, list or WorkerData, of n_samples rows
-            Training data, or how the workers read them.
+            Training data, or how the workers read them. A Dask collection is computed first: the
+            folds are cut from all rows.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Target; needed here also where the workers read X.
         **params : dict of str -> object
@@ -65,7 +67,7 @@ class DistributedSearch(BaseSearchCV):
         if getattr(self, "_skl_callbacks", None):
             raise ValueError("callbacks cannot follow fits to the workers: use set_callbacks()")
         scorers, refit_metric = self._get_scorers()
-        X, y = indexable(stand_in(X), y)
+        X, y = indexable(*_rows_of(X, y))
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
         self._check_splits(X, y, routed.splitter.split)
@@ -157,7 +159,7 @@ class HalvingGridSearchCV(SklearnHalvingGridSearchCV, DistributedSearch):
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> "HalvingGridSearchCV":
         """Run fit with all sets of parameters; see `DistributedSearch.fit`."""
-        return super().fit(stand_in(X), y, **params)
+        return super().fit(*_rows_of(X, y), **params)
 
 
 class HalvingRandomSearchCV(SklearnHalvingRandomSearchCV, DistributedSearch):
@@ -165,4 +167,10 @@ class HalvingRandomSearchCV(SklearnHalvingRandomSearchCV, DistributedSearch):
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> "HalvingRandomSearchCV":
         """Run fit with all sets of parameters; see `DistributedSearch.fit`."""
-        return super().fit(stand_in(X), y, **params)
+        return super().fit(*_rows_of(X, y), **params)
+
+
+def _rows_of(X: Any, y: Any) -> tuple[Any, Any]:
+    """Return X and y as scikit-learn's searches take them."""
+    X, y = compute_dask(X, y)
+    return stand_in(X), y

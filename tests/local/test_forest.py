@@ -122,6 +122,14 @@ def test_dask_arrays_in_and_out(table):
     np.testing.assert_array_equal(ours.predict(chunks[0]).compute(), theirs.predict(X))
     np.testing.assert_array_equal(ours.predict_proba(chunks[0]).compute(), theirs.predict_proba(X))
 
+    frame = dd.from_pandas(pd.DataFrame(X, columns=list("abcdef")), npartitions=3)
+    named = dd.from_pandas(pd.Series(y), npartitions=3)
+    ours.fit(frame, named)
+    assert ours.feature_names_in_.tolist() == list("abcdef")
+    np.testing.assert_array_equal(ours.predict(frame).compute(), theirs.predict(X))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        ours.fit(chunks[0], da.from_array(y[:-1], chunks=80))
+
 
 @pytest.mark.usefixtures("client")
 def test_warm_start_goes_on_with_the_next_seeds(table):
