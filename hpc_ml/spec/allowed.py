@@ -37,6 +37,8 @@ def _describe(variant: Schema) -> str:
         return f"{', '.join(first)} or {last}" if first else last
     if variant.get("format") in _FORMATS:
         return _FORMATS[variant["format"]]
+    if "$ref" in variant:
+        return "a mapping"
     kind = variant.get("type")
     if kind in ("integer", "number"):
         return _describe_number(variant)

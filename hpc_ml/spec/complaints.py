@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from hpc_ml.errors import BadJob, HpcMlError
-from hpc_ml.spec.allowed import Schema, choices, describe
+from hpc_ml.spec.allowed import Schema, choices, describe, variants
 from hpc_ml.spec.keys import Key, KeyPath, keys_of
 from hpc_ml.spec.layer import Complaint, refusal
 from hpc_ml.spec.model import SpecModel
-from hpc_ml.spec.nearest import nearest
+from hpc_ml.spec.nearest import closest, nearest
 
 ModelT = TypeVar("ModelT", bound=SpecModel)
 
@@ -67,6 +67,8 @@ def _complaints(
             siblings = [known[-1] for known in keys if known[:-1] == path[:-1]]
             hint = nearest(path[-1], siblings)
             yield Complaint(f"unknown key {_dotted(path)!r}", place_of(path), hint)
+        elif inside := _schema_inside(path, first["path"], keys):
+            yield _complain_of_value(first["path"], first["input"], inside, place_of)
         elif path in keys and (len(details) > 1 or first["path"] == path):
             yield _complain_of_value(path, _look_up(values, path), keys[path].schema, place_of)
         else:
@@ -74,6 +76,22 @@ def _complaints(
             message = first["msg"][0].lower() + first["msg"][1:]
             problem = f"{_dotted(first['path'])}: {message}, not {_show(first['input'])}"
             yield Complaint(problem, place_of(path))
+
+
+def _schema_inside(owner: KeyPath, path: KeyPath, keys: Mapping[KeyPath, Key]) -> Schema | None:
+    """Return what an entry of a key's list or mapping may be, where its schema says one thing."""
+    if owner not in keys or path == owner:
+        return None
+    found = [keys[owner].schema]
+    for _ in path[len(owner) :]:
+        found = [
+            variant[part]
+            for schema in found
+            for variant in variants(schema)
+            for part in ("items", "additionalProperties")
+            if isinstance(variant.get(part), Mapping)
+        ]
+    return found[0] if len(found) == 1 else None
 
 
 def _dotted(path: KeyPath) -> str:
@@ -139,7 +157,9 @@ def _complain_in_its_words(
 
 def _advise(given: Any, schema: Schema) -> str | None:
     if isinstance(given, str) and (named := choices(schema)):
-        return nearest(given, map(str, named)) if len(named) > 1 else None
+        # What else there is stands in the complaint already.
+        near = closest(given, map(str, named)) if len(named) > 1 else None
+        return f"did you mean {near!r}?" if near else None
     text = "text" in describe(schema).split(" or ")
     if text and isinstance(given, bool | int | float):
         return f"write it in quotes: '{given}'"
