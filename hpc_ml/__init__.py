@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 __all__ = ["__version__", "dry_run", "make_job", "open_run", "resolve", "resume", "run", "submit"]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> Any:
     # The names of the API are imported on use, so that `import hpc_ml` stays cheap.
     if name in __all__:

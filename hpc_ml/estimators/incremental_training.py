@@ -144,7 +144,7 @@ class Training:
 
     def _report(self, count: int) -> None:
         done = self.progress.epoch * count + self.progress.position
-        self.collective.checkpoint.progress(done, self.epochs * count, "visits")
+        self.collective.checkpoint.progress(done, self.epochs * count, "partitions")
 
     def _judge(self) -> None:
         """Score the model of a finished epoch, and note it in the history."""
