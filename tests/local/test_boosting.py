@@ -329,7 +329,7 @@ def test_wrong_parameters_are_a_value_error(table, library, parameters, problem)
 
 
 @both
-@pytest.mark.parametrize("kind", ["Classifier", "Regressor"])
+@pytest.mark.parametrize("kind", ["Classifier", "Regressor", "Ranker"])
 @pytest.mark.filterwarnings("ignore")
 def test_scikit_learn_s_checks_fail_where_the_library_s_own_estimator_fails(library, kind) -> None:
     failures = [

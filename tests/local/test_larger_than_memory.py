@@ -12,8 +12,8 @@ import pytest
 from tests.conftest import LIMIT_S, Command
 
 BENCHMARK = Path(__file__).parent.parent.parent / "benchmarks" / "larger_than_memory.py"
-MEMORY_GIB = 0.35
-DATA_GIB = 0.72
+MEMORY_GIB = 0.4
+DATA_GIB = 0.82
 
 
 def test_tasks_on_data_larger_than_all_workers(tmp_path: Path, environ: dict[str, str]) -> None:

@@ -6,7 +6,13 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
-from hpc_ml.estimators import GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV
+from hpc_ml.estimators import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    HalvingRandomSearchCV,
+    RandomizedSearchCV,
+    TPESearchCV,
+)
 
 # What scikit-learn expects its own searches to fail.
 EXPECTED = {
@@ -32,8 +38,11 @@ PIPELINE = make_pipeline(PCA(), LogisticRegression()), {"logisticregression__C":
         (RandomizedSearchCV(*REGRESSION, cv=2, error_score="raise", n_iter=2), EXPECTED),
         (HalvingGridSearchCV(*REGRESSION, cv=2, error_score="raise", random_state=0,
                              min_resources="smallest"), EXPECTED_OF_HALVING),
+        (HalvingRandomSearchCV(*REGRESSION, cv=2, error_score="raise", random_state=0,
+                               min_resources="smallest"), EXPECTED_OF_HALVING),
+        (TPESearchCV(*REGRESSION, cv=2, error_score="raise", n_iter=2), EXPECTED),
     ],
-    ids=["grid", "random", "halving"],
+    ids=["grid", "random", "halving", "halving random", "tpe"],
 )  # fmt: skip
 def test_passes_the_checks(search, expected):
     outcomes = check_estimator(search, expected_failed_checks=expected, on_skip=None)
