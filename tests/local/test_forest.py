@@ -1,6 +1,7 @@
 """Forests grown by workers are scikit-learn's, or are said not to be."""
 
 import dask.array as da
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
