@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 # Narrower than this, a line of the widest benchmark does not fit.
-WIDTH = 110
+WIDTH = 124
 HEADINGS = {
     "wall_s": "wall s (quartiles)",
     "ratio": "ratio (quartiles)",
