@@ -49,10 +49,16 @@ def learn_names(model: Any, X: Any) -> None:
 
 
 def compute_dask(*parts: Any) -> tuple[Any, ...]:
-    """Return parts with Dask's collections computed by its workers; others as they are."""
+    """Return parts with Dask's collections computed, by the client's workers where there is one."""
     import dask
 
-    found = iter(dask.compute(*(part for part in parts if is_dask(part))))
+    collections = [part for part in parts if is_dask(part)]
+    try:
+        client = current_client()
+    except ValueError:
+        found = iter(dask.compute(*collections))
+    else:
+        found = iter(client.gather(client.compute(collections)))
     return tuple(next(found) if is_dask(part) else part for part in parts)
 
 

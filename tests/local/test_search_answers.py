@@ -4,10 +4,12 @@ import dask.array as da
 import dask.dataframe as dd
 import pandas as pd
 import pytest
+from distributed import Client
 from sklearn.datasets import make_classification
 from sklearn.svm import SVC
+from worker_processes import start_cluster
 
-from hpc_ml.estimators import GridSearchCV, HalvingGridSearchCV, engine
+from hpc_ml.estimators import GridSearchCV, HalvingGridSearchCV, engine, surroundings
 
 X, y = make_classification(n_samples=120, random_state=0)
 
@@ -31,3 +33,12 @@ def test_dask_collections_are_searched_as_what_they_hold():
         HalvingGridSearchCV(**words).fit(rows, labels)
         found = GridSearchCV(**words).fit(rows, labels).cv_results_["mean_test_score"]
         assert found.tolist() == expected.tolist()
+
+
+@pytest.mark.usefixtures("client")
+def test_dask_collections_are_computed_by_the_client_of_the_surroundings():
+    with start_cluster(n_workers=1) as cluster, Client(cluster, set_as_default=False) as other:
+        kept = other.persist([da.from_array(X, chunks=(50, 20)), da.from_array(y, chunks=50)])
+        with surroundings(other):
+            search = GridSearchCV(SVC(), {"C": [1, 2]}, cv=2).fit(*kept)
+    assert search.best_score_ == GridSearchCV(SVC(), {"C": [1, 2]}, cv=2).fit(X, y).best_score_
