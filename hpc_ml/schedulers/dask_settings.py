@@ -37,7 +37,8 @@ def exports() -> str:
 
     See https://docs.dask.org/en/stable/configuration.html#environment-variables.
     """
-    variables = {**{_variable(key): DASK_SETTINGS[key] for key in DASK_SETTINGS}, **_ALLOCATION}
+    variables: dict[str, object] = {_variable(key): value for key, value in DASK_SETTINGS.items()}
+    variables |= _ALLOCATION
     words = [f"{name}={shlex.quote(str(value))}" for name, value in variables.items()]
     return "export " + " \\\n    ".join(words)
 
