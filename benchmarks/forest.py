@@ -15,8 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 import joblib
@@ -24,40 +23,21 @@ import numpy as np
 from distributed import Client
 from frame import CORES, Bench, Work, make_parser, open_bench, read_words
 from growth import ONE_WORKER
-from sides import Fit, Side, hold, judge_once, time_fit
+from sides import Fit, RowsInFile, Side, hold, judge_once, time_fit
 from sklearn import ensemble
 from sklearn.datasets import make_classification, make_regression
 
 from hpc_ml import estimators
 from hpc_ml.estimators.partitions import Block
 
-PARTITIONS = 10
 BASE = "scikit-learn, n_jobs=2"
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows in a file, and the same as partitions of them that workers read."""
+class Rows(RowsInFile):
+    """The target lies in the last column; behind the rows lie as many to judge by."""
 
-    path: Path
-    n_rows: int
-    n_features: int
-
-    @property
-    def key(self) -> str:
-        return str(self.path)
-
-    @property
-    def bounds(self) -> list[int]:
-        return [self.n_rows * number // PARTITIONS for number in range(PARTITIONS + 1)]
-
-    @property
-    def rows(self) -> tuple[int, ...]:
-        return tuple(int(rows) for rows in np.diff(self.bounds))
-
-    @property
-    def bytes_each(self) -> tuple[int, ...]:
-        return tuple(8 * rows * (self.n_features + 1) for rows in self.rows)
+    n_partitions: ClassVar[int] = 10
 
     def load(self, number: int) -> Block:
         first, last = self.bounds[number : number + 2]

@@ -16,14 +16,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from distributed import Client
 from frame import CORES, Bench, Work, make_parser, open_bench, read_words
 from growth import ONE_WORKER
 from pairs import Measured
-from sides import HAS_DASK_ML, Fit, Side, hold, judge_once, persist, time_fit
+from sides import HAS_DASK_ML, Fit, RowsInFile, Side, hold, judge_once, persist, time_fit
 from sklearn import linear_model
 from sklearn.datasets import make_classification
 from sklearn.metrics import log_loss
@@ -32,35 +32,20 @@ from threadpoolctl import threadpool_limits
 from hpc_ml import estimators
 from hpc_ml.estimators.partitions import Block
 
-PARTITIONS = 20
 BASE = "scikit-learn, 2 threads"
 ACCURACY_ROWS = 100_000
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows in a file, and the same as partitions of them that workers read."""
+class Rows(RowsInFile):
+    """The target of each work lies in a file of its own."""
 
-    path: Path
     target: Path
-    n_rows: int
-    n_features: int
+    n_partitions: ClassVar[int] = 20
 
     @property
     def key(self) -> str:
         return str(self.target)
-
-    @property
-    def bounds(self) -> list[int]:
-        return [self.n_rows * number // PARTITIONS for number in range(PARTITIONS + 1)]
-
-    @property
-    def rows(self) -> tuple[int, ...]:
-        return tuple(int(rows) for rows in np.diff(self.bounds))
-
-    @property
-    def bytes_each(self) -> tuple[int, ...]:
-        return tuple(8 * rows * self.n_features for rows in self.rows)
 
     def load(self, number: int) -> Block:
         rows = slice(*self.bounds[number : number + 2])
@@ -92,8 +77,8 @@ def make_works(bench: Bench) -> list[Work]:
     def save(name: str, target: Any, rows: int = n_rows) -> Rows:
         for path, part in (("X", X), (name, target)):
             np.save(bench.folder / f"{path}-{rows}.npy", np.ascontiguousarray(part[:rows]))
-        files = (bench.folder / f"{path}-{rows}.npy" for path in ("X", name))
-        return Rows(*files, rows, X.shape[1])
+        own, target_file = (bench.folder / f"{path}-{rows}.npy" for path in ("X", name))
+        return Rows(own, rows, X.shape[1], target_file)
 
     def work(family: str, task: Task) -> Work:
         title = f"{family}, {task.rows.n_rows:,} x 50"

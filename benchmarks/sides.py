@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar
 
 import dask
 import dask.array as da
@@ -86,6 +88,34 @@ def judge_once(judge: Judge) -> Judge:
         return found
 
     return judge_first
+
+
+@dataclass(frozen=True)
+class RowsInFile:
+    """Rows of float64 in a file, cut evenly into partitions that workers read."""
+
+    path: Path
+    n_rows: int
+    n_features: int
+
+    n_partitions: ClassVar[int]
+
+    @property
+    def key(self) -> str:
+        return str(self.path)
+
+    @property
+    def bounds(self) -> list[int]:
+        count = self.n_partitions
+        return [self.n_rows * number // count for number in range(count + 1)]
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        return tuple(last - first for first, last in pairwise(self.bounds))
+
+    @property
+    def bytes_each(self) -> tuple[int, ...]:
+        return tuple(8 * rows * self.n_features for rows in self.rows)
 
 
 @contextmanager
