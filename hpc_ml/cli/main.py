@@ -42,6 +42,7 @@ class Program(LazyGroup):
         "status": "hpc_ml.cli.status:status",
         "logs": "hpc_ml.cli.logs:logs",
         "cancel": "hpc_ml.cli.cancel:cancel",
+        "clean": "hpc_ml.cli.clean:clean",
         "results": "hpc_ml.cli.results:results",
         "data": "hpc_ml.cli.data:data",
         "controller": "hpc_ml.cli.controller:controller",

@@ -45,7 +45,7 @@ def render(statuses: list[RunStatus], *, details: bool) -> RenderableType:
 
 
 def _render_all(statuses: list[RunStatus]) -> Table:
-    table = _make_table("run", "name", "task", "on", "state", "progress", "workers", "reason")
+    table = make_table("run", "name", "task", "on", "state", "progress", "workers", "reason")
     for status in statuses:
         record = status.record
         table.add_row(
@@ -96,7 +96,7 @@ def _list_times(record: RunRecord) -> Iterator[tuple[str, str]]:
 
 
 def _render_jobs(status: RunStatus) -> Table:
-    table = _make_table("job", "role", "state", "")
+    table = make_table("job", "role", "state", "")
     for job in status.jobs:
         table.add_row(
             escape(job.id), job.role, _colour(job.state or "unknown"), escape(job.explanation)
@@ -104,10 +104,10 @@ def _render_jobs(status: RunStatus) -> Table:
     return table
 
 
-def _make_table(*columns: str) -> Table:
+def make_table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, no_wrap=column in ("run", "job"), overflow="fold")
+        table.add_column(column, no_wrap=column.strip() in ("run", "job"), overflow="fold")
     return table
 
 

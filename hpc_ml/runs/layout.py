@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+TAG_PREFIX = "hpcml-"
+
 
 @dataclass(frozen=True)
 class RunLayout:
@@ -18,7 +20,7 @@ class RunLayout:
     @property
     def tag(self) -> str:
         """The name of all batch jobs of this run; at most 15 characters, as old PBS demands."""
-        return "hpcml-" + self.run_id.rsplit("-", 1)[-1]
+        return TAG_PREFIX + self.run_id.rsplit("-", 1)[-1]
 
     @property
     def job_file(self) -> Path:

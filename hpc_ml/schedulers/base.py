@@ -97,6 +97,15 @@ class JobReport:
     never_runs: bool = False
 
 
+@dataclass(frozen=True)
+class NamedJob:
+    """A job that waits or runs, its name, and the folder that it was submitted from, if known."""
+
+    job_id: str
+    name: str
+    folder: Path | None
+
+
 class Scheduler(ABC):
     """A scheduler reached through its own commands, as one site wants to be asked.
 
@@ -143,3 +152,7 @@ class Scheduler(ABC):
     @abstractmethod
     def find(self, name: str) -> list[str]:
         """Return the ids of this user's waiting and running jobs of that name."""
+
+    @abstractmethod
+    def list_jobs(self, prefix: str) -> list[NamedJob]:
+        """Return this user's waiting and running jobs whose names begin so."""

@@ -7,12 +7,16 @@ valid JSON in others.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from hpc_ml.errors import NoCluster
+from hpc_ml.schedulers.base import NamedJob
 
 _SUBMITTED = re.compile(r"\d+(\[\])?(\.[\w.-]+)?")
 _RECORD = re.compile(r"Job Id:\s*(\S+)")
 _ATTRIBUTE = re.compile(r"( +|\t)([A-Za-z][\w.-]*) = (.*)")
+# A comma in a value of the list is written as `\,`.
+_FOLDER = re.compile(r"PBS_O_WORKDIR=((?:[^,\\]|\\.)+)")
 _EXIT_STATUS = re.compile(r"-?\d{1,9}")
 
 
@@ -51,6 +55,17 @@ def parse_qstat(output: str) -> dict[str, JobFacts]:
                 attributes.get("hold_types", "").strip(),
             )
     return facts
+
+
+def parse_names(output: str) -> list[NamedJob]:
+    """Return the jobs in the output of `qstat -f`, with the folders they were submitted from."""
+    jobs = []
+    for job_id, attributes in _records(output.splitlines()):
+        if name := attributes.get("job_name", "").strip():
+            match = _FOLDER.search(attributes.get("variable_list", ""))
+            folder = Path(re.sub(r"\\(.)", r"\1", match[1])) if match else None
+            jobs.append(NamedJob(job_id, name, folder))
+    return jobs
 
 
 def find_facts(facts: Mapping[str, JobFacts], job_id: str) -> JobFacts | None:

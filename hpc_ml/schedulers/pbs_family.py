@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from hpc_ml.errors import NoCluster, SubmissionRefused
-from hpc_ml.schedulers.base import BatchJob, JobReport, Scheduler, SchedulerBusy
+from hpc_ml.schedulers.base import BatchJob, JobReport, NamedJob, Scheduler, SchedulerBusy
 from hpc_ml.schedulers.commands import Answer, ask, check_installed
 from hpc_ml.schedulers.demands import check_demands
-from hpc_ml.schedulers.pbs_answers import JobFacts, find_facts, parse_submission
+from hpc_ml.schedulers.pbs_answers import JobFacts, find_facts, parse_names, parse_submission
 from hpc_ml.schedulers.pbs_words import End, describe
 from hpc_ml.schedulers.refusals import PBS_ADVICE, advise, is_transient, quote
 from hpc_ml.schedulers.rendering import ScriptParts, quote_directive_path, render_script
@@ -73,6 +73,17 @@ class PbsFamily(Scheduler):
         answer = ask(["qselect", "-N", name, "-u", user, "-s", self.live_states])
         check_answer(answer, ())
         return answer.output.split()
+
+    def list_jobs(self, prefix: str) -> list[NamedJob]:
+        user = pwd.getpwuid(os.getuid()).pw_name
+        answer = ask(["qselect", "-u", user, "-s", self.live_states])
+        check_answer(answer, ())
+        ids = answer.output.split()
+        if not ids:
+            return []
+        listed = ask(["qstat", "-f", *ids])
+        check_answer(listed, _HARMLESS)
+        return [job for job in parse_names(listed.output) if job.name.startswith(prefix)]
 
     @abstractmethod
     def _ask_qsub(self, script: Path) -> Answer:

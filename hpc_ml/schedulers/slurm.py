@@ -5,15 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from hpc_ml.errors import NoCluster, SchedulerMissing, SubmissionRefused
-from hpc_ml.schedulers.base import BatchJob, JobReport, Scheduler, SchedulerBusy
+from hpc_ml.schedulers.base import BatchJob, JobReport, NamedJob, Scheduler, SchedulerBusy
 from hpc_ml.schedulers.commands import Answer, ask, check_installed
 from hpc_ml.schedulers.demands import check_demands
 from hpc_ml.schedulers.refusals import SLURM_ADVICE, advise, is_transient, quote
 from hpc_ml.schedulers.rendering import ScriptParts, quote_directive_path, render_script
 from hpc_ml.schedulers.slurm_answers import (
+    NAMES_FORMAT,
     SACCT_FIELDS,
     SQUEUE_FORMAT,
     JobFacts,
+    parse_names,
     parse_sacct,
     parse_scontrol,
     parse_squeue,
@@ -77,6 +79,11 @@ class Slurm(Scheduler):
         answer = ask(["squeue", "-h", "--me", "-n", name, "-o", "%A"])
         _check_answer(answer)
         return [line.strip() for line in answer.output.splitlines() if line.strip()]
+
+    def list_jobs(self, prefix: str) -> list[NamedJob]:
+        answer = ask(["squeue", "-h", "--me", "-o", NAMES_FORMAT])
+        _check_answer(answer)
+        return [job for job in parse_names(answer.output) if job.name.startswith(prefix)]
 
     def _log_path(self, job: BatchJob) -> str:
         folder = str(job.log_folder).replace("%", "%%")

@@ -2,10 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from hpc_ml.errors import NoCluster
+from hpc_ml.schedulers.base import NamedJob
 
 SQUEUE_FORMAT = "%A|%T|%r"
+NAMES_FORMAT = "%A|%j|%Z"
 SACCT_FIELDS = "JobIDRaw,State,ExitCode"
 
 WAITING = {
@@ -73,6 +76,17 @@ def parse_squeue(output: str) -> dict[str, JobFacts]:
         if job_id.isdecimal() and _STATE.fullmatch(state):
             facts[job_id] = JobFacts(state, "" if reason == "None" else reason)
     return facts
+
+
+def parse_names(output: str) -> list[NamedJob]:
+    """Return the jobs in the output of `squeue -h -o '%A|%j|%Z'`."""
+    jobs = []
+    for line in output.splitlines():
+        job_id, _, rest = line.strip().partition("|")
+        name, _, folder = rest.partition("|")
+        if job_id.isdecimal() and name:
+            jobs.append(NamedJob(job_id, name, Path(folder) if folder.startswith("/") else None))
+    return jobs
 
 
 def parse_sacct(output: str) -> dict[str, JobFacts]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from hpc_ml.runs.layout import RunLayout
-from hpc_ml.schedulers.base import JobReport
+from hpc_ml.schedulers.base import JobReport, NamedJob
 from hpc_ml.schedulers.commands import Answer, ask
 from hpc_ml.schedulers.pbs_answers import JobFacts, parse_qstat
 from hpc_ml.schedulers.pbs_family import PbsFamily, check_answer
@@ -32,6 +32,9 @@ class Torque(PbsFamily):
 
     def find(self, name: str) -> list[str]:
         return self._slurm.find(name) if _over_slurm() else super().find(name)
+
+    def list_jobs(self, prefix: str) -> list[NamedJob]:
+        return self._slurm.list_jobs(prefix) if _over_slurm() else super().list_jobs(prefix)
 
     @property
     def _slurm(self) -> Slurm:

@@ -1,35 +1,27 @@
 """Runs that are made by hand, a scheduler that is asked in memory, and disks that are full."""
 
-import os
-import subprocess
 from datetime import UTC, datetime
 
 import pytest
 
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.record import RunRecord, RunState
-from hpc_ml.schedulers.base import JobReport, JobState
+from hpc_ml.schedulers.base import JobReport, JobState, NamedJob
+from tests.disks import mounted
 
 
 @pytest.fixture
 def small_disk(tmp_path):
     """A folder with room for about 1 MiB."""
-    yield from _mount(tmp_path / "small", "size=1m")
+    with mounted(tmp_path / "small", "size=1m") as folder:
+        yield folder
 
 
 @pytest.fixture
 def read_only_folder(tmp_path):
     """A folder that nobody can write to, root included."""
-    yield from _mount(tmp_path / "read-only", "ro")
-
-
-def _mount(folder, options):
-    if os.geteuid() != 0:
-        pytest.skip("mounting a disk needs root: run this test as root")
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with mounted(tmp_path / "read-only", "ro") as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -66,12 +58,17 @@ class RecordedScheduler:
         self.stubborn = set()
         self.polls = []
         self.cancelled = []
+        self.folders = {}
         self.error = None
 
-    def add(self, job_id, state, explanation="", name=None):
+    def check_commands(self):
+        pass
+
+    def add(self, job_id, state, explanation="", name=None, folder=None):
         self.jobs[job_id] = JobReport(job_id, JobState(state), explanation=explanation)
         if name is not None:
             self.named.setdefault(name, []).append(job_id)
+            self.folders[job_id] = folder
 
     def poll(self, job_ids):
         if self.error:
@@ -88,6 +85,16 @@ class RecordedScheduler:
         if self.error:
             raise self.error
         return [job for job in self.named.get(name, []) if not self.jobs[job].state.ended]
+
+    def list_jobs(self, prefix):
+        if self.error:
+            raise self.error
+        return [
+            NamedJob(job, name, self.folders[job])
+            for name in self.named
+            if name.startswith(prefix)
+            for job in self.find(name)
+        ]
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ HEAVY = {"dask", "distributed", "sklearn", "numpy", "pandas", "pyarrow", "scipy"
 @pytest.mark.parametrize(
     "words",
     [["--help"], ["--version"], ["run", "--help"], ["run", "gridsearch", "--help"],
-     ["submit", "gridsearch", "--help"], ["run", "gridsearch", "--grid", "C"], ["status"]],
+     ["submit", "gridsearch", "--help"], ["run", "gridsearch", "--grid", "C"], ["status"],
+     ["clean"]],
 )  # fmt: skip
 def test_what_computes_nothing_imports_nothing_heavy(tmp_path, words):
     probe = (
@@ -41,7 +42,7 @@ def test_the_help_names_every_command_with_what_it_does():
     output = CliRunner().invoke(cli, ["--help"]).stdout
     rows = [row for row in output.split("Commands:")[1].splitlines() if row[2:3].strip()]
     words = [row.split(maxsplit=1) for row in rows]
-    verbs = ["run", "submit", "resume", "status", "logs", "cancel", "results", "data"]
+    verbs = ["run", "submit", "resume", "status", "logs", "cancel", "clean", "results", "data"]
     assert [word[0] for word in words] == verbs
     assert all(len(word) == 2 for word in words)
 
