@@ -18,6 +18,7 @@ from rich.console import Console
 from sides import Side
 from tables import open_console, show
 
+from hpc_ml.clusters.scratch import make_scratch
 from hpc_ml.schedulers.dask_settings import configuration
 
 CORES = 2
@@ -162,7 +163,7 @@ def open_bench(words: argparse.Namespace) -> Iterator[Bench]:
     warnings.simplefilter("ignore")
     with (
         tempfile.TemporaryDirectory() as folder,
-        dask.config.set(configuration()),
+        dask.config.set(configuration(make_scratch())),
         start_workers(CORES) as cluster,
         start_workers(1) as single,
         Client(single, set_as_default=False) as one,

@@ -12,6 +12,7 @@ from dask_jobqueue.slurm import SLURMJob
 from distributed.core import Status
 from distributed.deploy.spec import ProcessInterface
 
+from hpc_ml.clusters.scratch import make_scratch
 from hpc_ml.errors import NoCluster
 from hpc_ml.schedulers.dask_settings import HTTP_ADDRESS, configuration
 from hpc_ml.sites.profile import SiteProfile
@@ -75,7 +76,7 @@ def make_cluster(
         {"submit_worker": staticmethod(submit)},
     )
     options: dict[str, Any] = {"interface": profile.interface} if profile.interface else {}
-    with dask.config.set(configuration()):
+    with dask.config.set(configuration(make_scratch())):
         return cluster_class(
             job_cls=job,
             cores=resources.cores,

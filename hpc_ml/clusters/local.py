@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpc_ml.clusters.base import Cluster, ClusterRequest, Workers
 from hpc_ml.clusters.memory_watch import MemoryWatch
+from hpc_ml.clusters.scratch import make_scratch
 from hpc_ml.clusters.tls import create_keys, remove_keys
 from hpc_ml.errors import NoCluster, WorkersLost
 from hpc_ml.schedulers.dask_settings import HTTP_ADDRESS, configuration
@@ -64,7 +65,7 @@ class LocalWorkers(Cluster):
         security = create_keys(self._request.layout)
         try:
             # Until the close: Dask reads some of them only when a worker dies.
-            self._settings.enter_context(dask.config.set(configuration() | _NANNIES))
+            self._settings.enter_context(dask.config.set(configuration(make_scratch()) | _NANNIES))
             with _interrupts_kept_from_children():
                 self._cluster = self._start(security, gpus)
         except (RuntimeError, OSError) as error:

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 # Dask's HTTP servers cannot be left out, and know no TLS: they answer nothing, on loopback alone.
 HTTP_ADDRESS = "127.0.0.1:0"
@@ -23,10 +24,11 @@ _ALLOCATION: Mapping[str, str] = {
 }
 
 
-def configuration() -> dict[str, object]:
-    """Return the settings as `dask.config.set` takes them."""
+def configuration(scratch: Path) -> dict[str, object]:
+    """Return the settings as `dask.config.set` takes them; `scratch` is for what Dask spills."""
     environ = "distributed.nanny.pre-spawn-environ"
     return {
+        "temporary-directory": str(scratch),
         **{key: [] if value == "[]" else value for key, value in DASK_SETTINGS.items()},
         **{f"{environ}.{name}": value for name, value in _ALLOCATION.items()},
     }

@@ -20,6 +20,7 @@ WARN_S = 120
 # system counts too, with a whole node's processes at it at once.
 DEATH_TIMEOUT_S = 120
 NO_GPU_EXIT_CODE = 69
+NO_SCRATCH_EXIT_CODE = 73
 _HTTP_OPTIONS = f"--no-dashboard --dashboard-address {HTTP_ADDRESS}"
 
 _PINNED = (
@@ -102,10 +103,22 @@ def _prepare(plan: Plan, *, threads: int) -> Iterator[str]:
     yield "export " + " ".join(f"{name}={threads}" for name in _PINNED)
 
 
+def _make_scratch() -> Iterator[str]:
+    yield 'scratch="${TMPDIR:-/tmp}/hpc-ml-$UID"'
+    yield 'mkdir -p "$scratch"'
+    yield "# Dask imports from it: it must be this user's own."
+    yield "if [[ -L $scratch || ! -O $scratch ]]; then"
+    yield '  echo "hpc-ml: $scratch belongs to another user; set TMPDIR to a folder of your own"'
+    yield f"  exit {NO_SCRATCH_EXIT_CODE}"
+    yield "fi"
+    yield 'chmod 700 "$scratch"'
+
+
 def _start_cpu_workers(plan: Plan) -> Iterator[str]:
     cores = plan.job.resources.cores
     yield from _prepare(plan, threads=1)
     yield exports()
+    yield from _make_scratch()
     module = f"distributed.cli.dask_worker --nworkers {cores}"
     yield f"exec {_worker_command(plan, module, open_scheduler(plan.profile).job_id_word, cores)}"
 
@@ -114,6 +127,7 @@ def _start_gpu_workers(plan: Plan) -> Iterator[str]:
     resources, job_id = plan.job.resources, open_scheduler(plan.profile).job_id_word
     yield from _prepare(plan, threads=max(1, resources.cores // resources.gpus))
     yield exports()
+    yield from _make_scratch()
     yield from _find_gpus(plan.profile, resources.gpus)
     yield f'echo "hpc-ml: GPU ${plan.profile.gpu_variable}"'
     # dask-cuda drives NVIDIA's GPUs alone.
@@ -152,7 +166,7 @@ def _worker_command(plan: Plan, module: str, name: str, processes: int) -> str:
         "--name": f'"{name}"',
         "--nthreads": "1",
         "--death-timeout": str(DEATH_TIMEOUT_S),
-        "--local-directory": '"${TMPDIR:-/tmp}"',
+        "--local-directory": '"$scratch"',
     }
     if memory_bytes is not None:
         options["--memory-limit"] = f"{memory_bytes // processes // MIB}MiB"

@@ -22,6 +22,14 @@ export DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES='[]' \
     DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False \
     MALLOC_TRIM_THRESHOLD_=33554432 \
     MALLOC_MMAP_THRESHOLD_=4194304
+scratch="${TMPDIR:-/tmp}/hpc-ml-$UID"
+mkdir -p "$scratch"
+# Dask imports from it: it must be this user's own.
+if [[ -L $scratch || ! -O $scratch ]]; then
+  echo "hpc-ml: $scratch belongs to another user; set TMPDIR to a folder of your own"
+  exit 73
+fi
+chmod 700 "$scratch"
 if [[ -z ${CUDA_VISIBLE_DEVICES:-} || $CUDA_VISIBLE_DEVICES == NoDevFiles ]]; then
   echo "hpc-ml: this node gave the job no GPU: CUDA_VISIBLE_DEVICES is empty"
   exit 69
@@ -35,5 +43,5 @@ exec /scratch/ab12/venv/bin/python -m dask_cuda.cli --no-dashboard --dashboard-a
     --name "${SLURM_JOB_ID}" \
     --nthreads 1 \
     --death-timeout 120 \
-    --local-directory "${TMPDIR:-/tmp}" \
+    --local-directory "$scratch" \
     --memory-limit 16384MiB

@@ -22,6 +22,14 @@ export DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES='[]' \
     DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False \
     MALLOC_TRIM_THRESHOLD_=33554432 \
     MALLOC_MMAP_THRESHOLD_=4194304
+scratch="${TMPDIR:-/tmp}/hpc-ml-$UID"
+mkdir -p "$scratch"
+# Dask imports from it: it must be this user's own.
+if [[ -L $scratch || ! -O $scratch ]]; then
+  echo "hpc-ml: $scratch belongs to another user; set TMPDIR to a folder of your own"
+  exit 73
+fi
+chmod 700 "$scratch"
 exec /scratch/ab12/venv/bin/python -m distributed.cli.dask_worker --nworkers 2 --no-dashboard --dashboard-address 127.0.0.1:0 \
     --scheduler-file /scratch/ab12/runs/20261120-101500-x7k2q1/scheduler.json \
     --tls-ca-file /scratch/ab12/runs/20261120-101500-x7k2q1/tls/ca.pem \
@@ -30,5 +38,5 @@ exec /scratch/ab12/venv/bin/python -m distributed.cli.dask_worker --nworkers 2 -
     --name "${PBS_JOBID:-${SLURM_JOB_ID:-}}" \
     --nthreads 1 \
     --death-timeout 120 \
-    --local-directory "${TMPDIR:-/tmp}" \
+    --local-directory "$scratch" \
     --memory-limit 2048MiB

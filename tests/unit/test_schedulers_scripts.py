@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from hpc_ml.schedulers import open_scheduler
-from hpc_ml.schedulers.scripts import Plan, controller_job, worker_job, worker_script
+from hpc_ml.schedulers.scripts import (
+    NO_SCRATCH_EXIT_CODE,
+    Plan,
+    controller_job,
+    worker_job,
+    worker_script,
+)
 from hpc_ml.spec.quantities import GIB
 from tests.golden.plans import make_plan
 
@@ -104,15 +110,28 @@ def test_a_cpu_worker_starts_a_process_for_each_core(tmp_path: Path) -> None:
         f"--tls-key {tmp_path}/tls/key.pem",
         "--no-dashboard",
         "--dashboard-address 127.0.0.1:0",
-        "--local-directory /tmp",
+        f"--local-directory /tmp/hpc-ml-{os.getuid()}",
     ):
         assert f" {option} " in words
 
 
 def test_local_files_go_where_the_job_may_write(tmp_path: Path) -> None:
     plan = plan_in(tmp_path)
-    run(plan, TMPDIR="/local/7")
-    assert " --local-directory /local/7 " in played(plan)[0]
+    local = tmp_path / "local" / "7"
+    run(plan, TMPDIR=str(local))
+    own = local / f"hpc-ml-{os.getuid()}"
+    assert f" --local-directory {own} " in played(plan)[0]
+    assert own.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_worker_does_not_start_in_the_folder_of_another(tmp_path: Path) -> None:
+    plan = plan_in(tmp_path)
+    folder = tmp_path / f"hpc-ml-{os.getuid()}"
+    folder.symlink_to(tmp_path)
+    code, output = run(plan, TMPDIR=str(tmp_path))
+    assert code == NO_SCRATCH_EXIT_CODE
+    assert f"{folder} belongs to another user; set TMPDIR" in output
+    assert not (tmp_path / "played").exists()
 
 
 def test_without_memory_dask_finds_the_limit_itself(tmp_path: Path) -> None:
