@@ -153,6 +153,7 @@ def resume(
         When another controller works on the run, or its data have changed.
     """
     listener = listener or Silence()
+    folder.check_owner()
     record = folder.read_record()
     if record.state is RunState.COMPLETED:
         listener.tell(f"run {folder.run_id} is completed: there is nothing to resume")
@@ -180,6 +181,7 @@ def resume(
 def conduct_submitted(run_dir: Path, listener: Listener) -> RunSummary:
     """Take a submitted run to its end, from inside its controller's batch job."""
     folder = RunFolder.open(run_dir)
+    folder.check_owner()
     _await_submitter(folder)
     settings_class = registry.settings_class(folder.read_record().task)
     job = resolve_layers([job_file_layer(folder.layout.job_file)], settings_class).job

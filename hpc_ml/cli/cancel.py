@@ -50,6 +50,7 @@ def cancel_run(folder: RunFolder) -> str:
 
     Raises NoCluster, with what remains and the command to type, when it does not end.
     """
+    folder.check_owner()
     record = folder.read_record()
     if record.state.ended:
         gone = _end_jobs(folder, record)

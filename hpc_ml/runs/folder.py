@@ -17,6 +17,7 @@ from hpc_ml.errors import BadRun
 from hpc_ml.runs.atomic import explain_write_failure, write_json, write_text
 from hpc_ml.runs.layout import RunLayout
 from hpc_ml.runs.record import RunRecord, read_clock
+from hpc_ml.spec.owners import name_other_owner
 
 _log = logging.getLogger(__name__)
 _record_lock = threading.Lock()
@@ -74,6 +75,16 @@ class RunFolder:
             reason = "it has no run.json" if folder.path.is_dir() else "no such folder"
             raise BadRun(f"is not a run: {reason}", where=str(path))
         return folder
+
+    def check_owner(self) -> None:
+        """Raise BadRun for the run of another user: its files say what is run and cancelled."""
+        if owner := name_other_owner(self.path):
+            raise BadRun(
+                f"run {self.run_id} belongs to {owner}, and going on with it would run what its "
+                "files say",
+                where=str(self.path),
+                hint="read its job.yaml, and run that as your own if you trust it",
+            )
 
     def read_record(self) -> RunRecord:
         """Return what run.json says. Raises BadRun when it cannot be read."""

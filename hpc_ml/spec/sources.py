@@ -11,6 +11,7 @@ from hpc_ml.spec.keys import ENVIRONMENT_PREFIX, all_keys, common_keys
 from hpc_ml.spec.layer import Complaint, Layer, LayerBuilder, refusal
 from hpc_ml.spec.model import SpecModel
 from hpc_ml.spec.nearest import nearest
+from hpc_ml.spec.owners import name_other_owner
 from hpc_ml.spec.reading import read_entry, read_value, read_word
 from hpc_ml.spec.yaml_file import read_yaml
 
@@ -39,8 +40,18 @@ def user_config_layer() -> Layer:
 
 
 def project_layer(folder: Path) -> Layer:
-    """Return the layer of a folder's hpc-ml.yaml; without such a file it is empty."""
-    return _file_layer("project", folder / PROJECT_FILE)
+    """Return the layer of a folder's hpc-ml.yaml; without such a file it is empty.
+
+    Raises BadJob where it is another user's: it is read without being asked for.
+    """
+    path = folder / PROJECT_FILE
+    if os.path.exists(path) and (owner := name_other_owner(path)):
+        raise BadJob(
+            f"belongs to {owner}, and settings can name programs to run",
+            where=str(path),
+            hint="work in a folder of your own, and name the file with --job if you trust it",
+        )
+    return _file_layer("project", path)
 
 
 def job_file_layer(path: Path) -> Layer:
