@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
+from socket import socket
 from typing import TYPE_CHECKING, Any
 
 from distributed import KilledWorker, wait
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _TICK_S = 0.2
 _TELL_AFTER_S = 10.0
+# Whoever reaches the port, a scanner say, may connect and say nothing for 20 s.
+_GREETERS = 16
 _FAREWELL_LIMIT_S = 1.0
 _FIRST_WORKERS_LIMIT_S = 30.0
 """How long the first step waits for workers that are there but do not answer yet."""
@@ -65,7 +68,7 @@ class Crew:
         self._heard: SimpleQueue[Heard] = SimpleQueue()
         self._failures: SimpleQueue[BaseException] = SimpleQueue()
         self._listener = Listener(client)
-        self._greeters = ThreadPoolExecutor(4, thread_name_prefix="hpc-ml-greeter")
+        self._greeters = ThreadPoolExecutor(_GREETERS, thread_name_prefix="hpc-ml-greeter")
         threading.Thread(target=self._accept, daemon=True).start()
         self._told_empty = False
 
@@ -174,12 +177,15 @@ class Crew:
 
     def _accept(self) -> None:
         while not self._listener.closed:
-            link = self._listener.accept()
-            if link is not None:
+            sock = self._listener.accept()
+            if sock is not None:
                 with suppress(RuntimeError):  # closed meanwhile
-                    self._greeters.submit(self._greet, link)
+                    self._greeters.submit(self._greet, sock)
 
-    def _greet(self, link: Link) -> None:
+    def _greet(self, sock: socket) -> None:
+        link = self._listener.admit(sock)
+        if link is None:
+            return
         partitions = self._partitions()
         try:
             link.send(pack(partitions))

@@ -10,6 +10,7 @@ import secrets
 import socket
 import ssl
 import struct
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -113,17 +114,24 @@ class Listener:
             self._context = client.security.get_listen_args("client")["ssl_context"]
         self.secret = secrets.token_bytes(_SECRET_BYTES)
         self._halves: dict[bytes, tuple[bytes, socket.socket]] = {}
+        self._pairing = threading.Lock()
         self._socket = socket.create_server(
             (host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET
         )
         self.address = (host, int(self._socket.getsockname()[1]))
 
-    def accept(self) -> Link | None:
-        """Return the next link whose two sockets know the secret; None before, or once closed."""
+    def accept(self) -> socket.socket | None:
+        """Return the next socket, of whoever it is; None once closed."""
         try:
-            sock, _ = self._socket.accept()
+            return self._socket.accept()[0]
         except OSError:
             return None
+
+    def admit(self, sock: socket.socket) -> Link | None:
+        """Return the link that a socket completes, if it shows certificate and secret; else None.
+
+        Takes as long as the other end lets it wait, up to 20 s: one thread for each.
+        """
         try:
             sock.settimeout(_CONNECT_LIMIT_S)
             if self._context is not None:
@@ -139,10 +147,11 @@ class Listener:
     def _pair(self, sock: socket.socket) -> Link | None:
         name, way = bytes(_read(sock, _NAME_BYTES)), bytes(_read(sock, 1))
         sock.settimeout(None)
-        if name not in self._halves:
-            self._halves[name] = (way, sock)
-            return None
-        other_way, other = self._halves.pop(name)
+        with self._pairing:
+            if name not in self._halves:
+                self._halves[name] = (way, sock)
+                return None
+            other_way, other = self._halves.pop(name)
         ways = {way: sock, other_way: other}
         return Link(incoming=ways[_TO_CONTROLLER], outgoing=ways[_TO_WORKER])
 

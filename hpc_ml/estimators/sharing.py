@@ -68,7 +68,7 @@ def fit_sharing(
     """
     recipe = resident.recipe
     X, y = resident.arrays()
-    start_s = time.time()
+    start_s = time.perf_counter()
     pipeline = clone(recipe.estimator).set_params(**clone(parameters, safe=False))
     rows = _Steps(resident, fold, prefix, pipeline).rows(len(prefix.keys))
     tail = Pipeline(pipeline.steps[len(prefix.keys) :])
@@ -77,9 +77,9 @@ def fit_sharing(
         (None, None) if y is None else (_safe_indexing(y, fold.train), _safe_indexing(y, fold.test))
     )
     tail.fit(_own(rows.train), y_train, **fit_params)
-    fitted_s = time.time()
+    fitted_s = time.perf_counter()
     scores = {"test_scores": _evaluate(resident, tail, rows.test, y_test, fold.test)}
-    scored_s = time.time()
+    scored_s = time.perf_counter()
     if recipe.return_train_score:
         scores["train_scores"] = _evaluate(resident, tail, rows.seen, y_train, fold.train)
     return scores | {

@@ -148,10 +148,10 @@ def refit(resident: Resident, packed: bytes) -> tuple[bytes, float, list[Any]]:
         model = clone(resident.recipe.estimator).set_params(**clone(parameters, safe=False))
         as_given = thread_parameters(model)
         model.set_params(**dict.fromkeys(as_given, native_threads(resident.recipe)))
-        start_s = time.time()
+        start_s = time.perf_counter()
         targets = () if y is None else (y,)
         model.fit(X, *targets, **resident.recipe.fit_params)
-        seconds = time.time() - start_s
+        seconds = time.perf_counter() - start_s
         model.set_params(**as_given)
     warned = [[category, *entry] for (category, _), entry in heard.items()]
     return cloudpickle.dumps(model), seconds, warned
