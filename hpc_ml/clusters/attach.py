@@ -41,6 +41,10 @@ class AttachedWorkers(Cluster):
                 "configuration",
             ) from error
         self._connected = True
+        if address.startswith("tcp://"):
+            self._request.tell(
+                f"{address} has no TLS: whoever reaches its port can run code as its user"
+            )
         self.check()
 
     def check(self) -> None:
