@@ -16,9 +16,10 @@ from hpc_ml.errors import (
     HpcMlError,
     Interrupted,
     RunStopped,
+    TaskFailed,
 )
 from hpc_ml.live_run import LiveRun
-from hpc_ml.runs.atomic import write_json
+from hpc_ml.runs.atomic import explained_writes, write_json
 from hpc_ml.runs.cancellation import clear_cancel
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.heartbeat import Heartbeat
@@ -46,6 +47,8 @@ def conduct(
     Raises HpcMlError where the run failed or was stopped.
     """
     with ExitStack() as stack:
+        # Libraries write files of the run too, and their temporary files.
+        stack.callback(os.umask, os.umask(0o077))
         signals = stack.enter_context(StopSignals(f"go on with: hpc-ml resume {folder.run_id}"))
         owner = Ownership.take(folder.layout, _batch_job_id(), tell=listener.tell)
         stack.callback(owner.release)
@@ -59,7 +62,8 @@ def conduct(
         )  # fmt: skip
         stack.callback(run.close)
         try:
-            _work(folder, job, run)
+            with explained_writes(folder.path):
+                _work(folder, job, run)
         except BaseException as error:
             _record_end(folder, run, error)
             raise
@@ -151,7 +155,10 @@ def _record_end(folder: RunFolder, run: LiveRun, error: BaseException) -> None:
         "exit_code": int(code),
         "error": message,
     }
-    folder.update(**ended)
+    try:
+        folder.update(**ended)
+    except TaskFailed as unwritten:
+        run.tell_failure(str(unwritten))  # the error that ends the run is the other one
 
 
 def _end_of(error: BaseException) -> tuple[RunState, ExitCode]:

@@ -8,10 +8,12 @@ from typing import Any
 
 from hpc_ml.clusters.base import Cluster
 from hpc_ml.errors import Cancelled
+from hpc_ml.runs.atomic import explain_write_failure
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.heartbeat import Heartbeat
 from hpc_ml.runs.ledger import Ledger
 from hpc_ml.runs.listener import Listener
+from hpc_ml.runs.logs import LogHandler
 from hpc_ml.runs.ownership import Ownership
 from hpc_ml.runs.states import States
 
@@ -157,11 +159,14 @@ class LiveRun:
 
 
 def _open_log(path: Path) -> logging.Logger:
-    path.touch(mode=0o600)
+    try:
+        path.touch(mode=0o600)
+        handler = LogHandler(path)
+    except OSError as error:
+        raise explain_write_failure(path, error) from error
     log = logging.getLogger(f"hpc_ml.run.{path}")
     log.setLevel(logging.INFO)
     log.propagate = False
-    handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     return log

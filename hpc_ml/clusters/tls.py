@@ -2,9 +2,11 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpc_ml.runs.atomic import explain_write_failure
 from hpc_ml.runs.layout import RunLayout
 
 if TYPE_CHECKING:
@@ -15,15 +17,19 @@ def create_keys(layout: RunLayout) -> "Security":
     """Make a certificate of the run's own, readable by the user alone, and return its use.
 
     Whoever holds the key may join: scheduler, workers and client all show the same certificate,
-    and none of them talks without one.
+    and none of them talks without one. Raises TaskFailed when they cannot be written.
     """
     from distributed.security import Security
 
     temporary = Security.temporary()
-    layout.tls.mkdir(mode=0o700, exist_ok=True)
-    _write_private(layout.tls_ca_file, temporary.tls_ca_file)
-    _write_private(layout.tls_cert_file, temporary.tls_worker_cert)
-    _write_private(layout.tls_key_file, temporary.tls_worker_key)
+    try:
+        layout.tls.mkdir(mode=0o700, exist_ok=True)
+        _write_private(layout.tls_ca_file, temporary.tls_ca_file)
+        _write_private(layout.tls_cert_file, temporary.tls_worker_cert)
+        _write_private(layout.tls_key_file, temporary.tls_worker_key)
+    except OSError as error:
+        remove_keys(layout)
+        raise explain_write_failure(layout.tls, error) from error
     return run_security(layout)
 
 
@@ -44,7 +50,8 @@ def run_security(layout: RunLayout) -> "Security":
 def remove_keys(layout: RunLayout) -> None:
     """Remove the keys and the address that they open."""
     shutil.rmtree(layout.tls, ignore_errors=True)
-    layout.scheduler_file.unlink(missing_ok=True)
+    with suppress(OSError):  # of a disk that was made read-only
+        layout.scheduler_file.unlink(missing_ok=True)
 
 
 def _write_private(path: Path, text: str) -> None:

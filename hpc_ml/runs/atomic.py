@@ -5,12 +5,15 @@ import json
 import math
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hpc_ml.errors import TaskFailed
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_DISK = (*_NO_SPACE, errno.EROFS)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -57,8 +60,24 @@ def explain_write_failure(path: Path, error: OSError) -> TaskFailed:
     hint = "see that the folder can be written to"
     if error.errno in _NO_SPACE:
         hint = "make room there"
+    # Libraries put words of their own around those of the system.
+    words = os.strerror(error.errno) if error.errno in _DISK else error.strerror or error
     return TaskFailed(
-        f"cannot write: {error.strerror or error}",
+        f"cannot write: {words}",
         where=str(path),
         hint=f"{hint}, then run the job again",
     )
+
+
+@contextmanager
+def explained_writes(path: Path) -> Iterator[None]:
+    """Turn the refusal of a disk that is full or read-only, wherever it is met, into an error.
+
+    Raises TaskFailed, naming the file where the refusal does, else `path`.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        raise explain_write_failure(Path(error.filename or path), error) from error

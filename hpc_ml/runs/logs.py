@@ -1,5 +1,7 @@
 """The logs of a run: which there are, and what stands at their ends."""
 
+import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,17 @@ class LogFile:
     title: str
     path: Path
     job_id: str | None = None
+
+
+class LogHandler(logging.FileHandler):
+    """Writes a log; a full disk costs lines of it, and neither the run nor a traceback."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        pass
+
+    def close(self) -> None:
+        with suppress(OSError):  # of lines that still wait for room
+            super().close()
 
 
 def controller_logs(layout: RunLayout, record: RunRecord) -> list[LogFile]:

@@ -131,8 +131,13 @@ def judge(record: RunRecord, sight: Sight) -> tuple[RunState, str | None]:
         where = f"process {record.pid} on {record.host}" if record.pid else "its process"
         return RunState.INTERRUPTED, f"its controller is gone ({where}); {_KEPT}"
     silent_s = _count_silence(record, sight)
+    where = record.host or "its host"
+    if sight.controller_alive is None and job is None and silent_s < -SILENT_S:
+        return record.state, (
+            f"its last sign of life, from {where}, is dated {-silent_s // 60:.0f} min ahead: "
+            "one of the clocks is wrong"
+        )
     if sight.controller_alive is None and job is None and silent_s > SILENT_S:
-        where = record.host or "its host"
         return RunState.INTERRUPTED, (
             f"no sign of life from {where} for {silent_s // 60:.0f} min; {_KEPT}"
         )

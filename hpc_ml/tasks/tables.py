@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hpc_ml.errors import TaskFailed
-from hpc_ml.runs.atomic import write_text
+from hpc_ml.runs.atomic import explain_write_failure, write_text
 
 
 def write_table(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
@@ -22,7 +21,7 @@ def write_table(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
     try:
         write_text(path, text.getvalue())
     except OSError as error:
-        raise TaskFailed(f"cannot be written: {error.strerror}", where=str(path)) from error
+        raise explain_write_failure(path, error) from error
 
 
 def _cell(value: Any) -> Any:
