@@ -2,13 +2,16 @@
 
 import json
 import os
+import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests import leftovers
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -22,6 +25,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail, not skip, where the Slurm of tests/cluster/start does not run",
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """After all tests no process, job or key of theirs is there."""
+    mark = secrets.token_hex(8)
+    os.environ[leftovers.MARK] = mark
+    yield
+    folder = tmp_path_factory.getbasetemp()
+    left = [
+        *leftovers.await_none(lambda: leftovers.list_jobs(folder)),
+        *leftovers.await_none(lambda: leftovers.list_processes(mark)),
+        *leftovers.list_files(folder),
+    ]
+    assert not left, "left behind:\n" + "\n".join(left)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from sklearn.model_selection import train_test_split
 
 from hpc_ml.tasks import registry
 from tests.conftest import Command, json_of
+from tests.privacy import assert_private
 from tests.reference_jobs import JOBS, words_of
 
 
@@ -23,6 +24,7 @@ def test_the_reference_job_here(hpc_ml: Command, task: str) -> None:
 
     assert run["state"] == "completed"
     JOBS[task].check(run)
+    assert_private(Path(run["dir"]))
 
 
 def test_a_table_far_larger_than_what_was_learned_from(hpc_ml: Command, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegressionCV
 
 from tests.conftest import Command, json_of
+from tests.privacy import assert_private
 from tests.reference_jobs import JOBS, words_of
 from tests.slurm.conftest import SITES, await_empty_queue
 
@@ -23,6 +24,7 @@ def test_the_reference_job_over_slurm(hpc_ml: Command, task: str) -> None:
     assert run["state"] == "completed"
     JOBS[task].check(run)
     await_empty_queue()
+    assert_private(Path(run["dir"]))
 
 
 def test_a_table_far_larger_than_what_was_learned_from_over_slurm(

@@ -93,8 +93,16 @@ HERE = {"host": "login1", "pid": 4711}
         (record("running", **HERE), see(), "interrupted", "login1 for 60 min"),
         # The scheduler's word counts more than a heartbeat that a slow file system holds back.
         (record("running", **SUBMITTED), see(beat(600), job12=job("running", "")), "running", None),
-        # The clock of the other host is ahead.
-        (record("running", **HERE), see(beat(-600)), "running", None),
+        # One clock is ahead of the other, or jumped: nothing follows from it.
+        (record("running", **HERE), see(beat(-60)), "running", None),
+        (record("running", **HERE), see(beat(-600)), "running", "login1, is dated 10 min ahead"),
+        (record("running", **HERE), see(beat(-600), alive=True), "running", None),
+        (
+            record("running", **SUBMITTED),
+            see(beat(-600), job12=job("running", "")),
+            "running",
+            None,
+        ),
     ],
 )
 def test_the_state_follows_the_facts(recorded, seen, state, reason):
