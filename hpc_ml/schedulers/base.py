@@ -1,7 +1,8 @@
 """What every scheduler answers to."""
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -62,6 +63,11 @@ class BatchJob:
     warn_s: int = 0
 
 
+def job_number(job_id: str) -> str:
+    """Return `12` of `12.server` and `12;CLUSTER`: commands and jobs name the rest differently."""
+    return re.split(r"\D", job_id, maxsplit=1)[0]
+
+
 class JobState(StrEnum):
     """A job's state, whatever its scheduler calls it."""
 
@@ -71,7 +77,9 @@ class JobState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     TIMEOUT = "timeout"
+    PREEMPTED = "preempted"
     OUT_OF_MEMORY = "out of memory"
+    NODE_FAILED = "node failed"
     GONE = "gone"  # the scheduler does not know it any more, and kept no record
 
     @property
@@ -86,6 +94,7 @@ class JobReport:
     `native_state` and `native_reason` are its own words. `explanation` says why the job waits or
     how it ended, in words that follow on "the job"; `never_runs` says that waiting is in vain.
     `exit_code` is that of a job that ended by itself, 128 and more for signals, where it is known.
+    `node` is where it runs or ran, where that is told.
     """
 
     job_id: str
@@ -95,6 +104,7 @@ class JobReport:
     exit_code: int | None = None
     explanation: str = ""
     never_runs: bool = False
+    node: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,6 +128,8 @@ class Scheduler(ABC):
     commands: ClassVar[tuple[str, ...]]
     job_id_word: ClassVar[str]
     """The job's own id, as its script says it."""
+    leaves_out_nodes: ClassVar[bool] = False
+    """Whether a submission can name nodes that the job must not run on."""
 
     def __init__(self, profile: SiteProfile) -> None:
         self.profile = profile
@@ -138,8 +150,11 @@ class Scheduler(ABC):
         """
 
     @abstractmethod
-    def submit(self, script: Path) -> str:
-        """Submit the script and return the job's id. Raises SubmissionRefused."""
+    def submit(self, script: Path, *, without_nodes: Collection[str] = ()) -> str:
+        """Submit the script and return the job's id. Raises SubmissionRefused.
+
+        Nodes are left out where the scheduler `leaves_out_nodes`, and nowhere else.
+        """
 
     @abstractmethod
     def poll(self, job_ids: Iterable[str]) -> Mapping[str, JobReport]:

@@ -22,12 +22,13 @@ _EXIT_STATUS = re.compile(r"-?\d{1,9}")
 
 @dataclass(frozen=True)
 class JobFacts:
-    """A job in PBS's words; `exit_status` is None where there is none (yet)."""
+    """A job in PBS's words; `exit_status` is None where there is none (yet), `node` its first."""
 
     state: str
     comment: str = ""
     exit_status: int | None = None
     hold_types: str = ""
+    node: str = ""
 
 
 def parse_submission(output: str) -> str:
@@ -53,6 +54,7 @@ def parse_qstat(output: str) -> dict[str, JobFacts]:
                 attributes.get("comment", "").strip(),
                 int(status) if _EXIT_STATUS.fullmatch(status) else None,
                 attributes.get("hold_types", "").strip(),
+                _first_node(attributes.get("exec_host", "")),
             )
     return facts
 
@@ -66,6 +68,11 @@ def parse_names(output: str) -> list[NamedJob]:
             folder = Path(re.sub(r"\\(.)", r"\1", match[1])) if match else None
             jobs.append(NamedJob(job_id, name, folder))
     return jobs
+
+
+def _first_node(hosts: str) -> str:
+    """Return `vm` of `vm/0*2+other/1`, and of Torque's `vm/0-3`."""
+    return hosts.strip().partition("+")[0].partition("/")[0]
 
 
 def find_facts(facts: Mapping[str, JobFacts], job_id: str) -> JobFacts | None:

@@ -4,7 +4,7 @@ import os
 import pwd
 import shlex
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -50,7 +50,7 @@ class PbsFamily(Scheduler):
     def validate(self, script: Path) -> None:
         """Do nothing: PBS cannot be asked whether it would take a job."""
 
-    def submit(self, script: Path) -> str:
+    def submit(self, script: Path, *, without_nodes: Collection[str] = ()) -> str:
         answer = self._ask_qsub(script)
         if answer.exit_code != 0:
             raise _refusal(answer)

@@ -80,7 +80,9 @@ def describe(job_id: str, facts: JobFacts | None, ends: Mapping[int, End]) -> Jo
         explanation, never_runs = _describe_wait(facts)
     else:
         state, explanation = JobState.RUNNING, _RUNS.get(facts.state, "runs")
-    return JobReport(job_id, state, facts.state, facts.comment, exit_code, explanation, never_runs)
+    return JobReport(
+        job_id, state, facts.state, facts.comment, exit_code, explanation, never_runs, facts.node
+    )
 
 
 def _describe_wait(facts: JobFacts) -> tuple[str, bool]:

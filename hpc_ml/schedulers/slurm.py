@@ -1,7 +1,7 @@
 """Slurm, through sbatch, squeue, sacct, scontrol and scancel (from 20.02 on)."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from hpc_ml.errors import NoCluster, SchedulerMissing, SubmissionRefused
@@ -34,6 +34,7 @@ class Slurm(Scheduler):
     name = "slurm"
     commands = ("sbatch", "squeue", "scancel")
     job_id_word = "${SLURM_JOB_ID}"
+    leaves_out_nodes = True
 
     def render(self, job: BatchJob) -> str:
         check_demands(job, self.profile)
@@ -55,8 +56,9 @@ class Slurm(Scheduler):
         if answer.exit_code != 0:
             raise _refusal(answer)
 
-    def submit(self, script: Path) -> str:
-        answer = ask(["sbatch", "--parsable", script.name], folder=script.parent)
+    def submit(self, script: Path, *, without_nodes: Collection[str] = ()) -> str:
+        exclusion = [f"--exclude={','.join(sorted(without_nodes))}"] if without_nodes else []
+        answer = ask(["sbatch", "--parsable", *exclusion, script.name], folder=script.parent)
         if answer.exit_code != 0:
             raise _refusal(answer)
         return parse_submission(answer.output)

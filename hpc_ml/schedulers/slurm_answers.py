@@ -1,15 +1,15 @@
 """What Slurm's commands print, read defensively: a line that is not understood is passed over."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hpc_ml.errors import NoCluster
 from hpc_ml.schedulers.base import NamedJob
 
-SQUEUE_FORMAT = "%A|%T|%r"
+SQUEUE_FORMAT = "%A|%T|%N|%r"
 NAMES_FORMAT = "%A|%j|%Z"
-SACCT_FIELDS = "JobIDRaw,State,ExitCode"
+SACCT_FIELDS = "JobIDRaw,State,ExitCode,NodeList"
 
 WAITING = {
     "PENDING",
@@ -34,6 +34,7 @@ ENDED = {
 }
 _SUBMITTED = re.compile(r"\d+(;[\w.-]+)?")
 _STATE = re.compile(r"[A-Z_]+")
+_NODE = re.compile(r"[A-Za-z0-9][\w.-]*")
 _EXIT_CODE = re.compile(r"(\d+):(\d+)")
 
 
@@ -42,7 +43,7 @@ class JobFacts:
     """A job in Slurm's words: `state` as squeue -o %T has it, `reason` why it waits or ended.
 
     `exit_code` is the script's, or None where it is not known; `signal` what killed it, or 0;
-    `cancelled_by` the numeric user id of who cancelled it, or empty.
+    `cancelled_by` the numeric user id of who cancelled it, or empty; `node` where it runs or ran.
     """
 
     state: str
@@ -50,6 +51,7 @@ class JobFacts:
     exit_code: int | None = None
     signal: int = 0
     cancelled_by: str = ""
+    node: str = ""
 
     @property
     def ended(self) -> bool:
@@ -68,13 +70,14 @@ def parse_submission(output: str) -> str:
 
 
 def parse_squeue(output: str) -> dict[str, JobFacts]:
-    """Return the facts of each job in the output of `squeue -h -o '%A|%T|%r'`."""
+    """Return the facts of each job in the output of `squeue -h -o '%A|%T|%N|%r'`."""
     facts = {}
     for line in output.splitlines():
         job_id, _, rest = line.strip().partition("|")
-        state, _, reason = rest.partition("|")
+        state, _, rest = rest.partition("|")
+        node, _, reason = rest.partition("|")
         if job_id.isdecimal() and _STATE.fullmatch(state):
-            facts[job_id] = JobFacts(state, "" if reason == "None" else reason)
+            facts[job_id] = JobFacts(state, "" if reason == "None" else reason, node=_node(node))
     return facts
 
 
@@ -90,7 +93,7 @@ def parse_names(output: str) -> list[NamedJob]:
 
 
 def parse_sacct(output: str) -> dict[str, JobFacts]:
-    """Return the facts of each job in the output of `sacct -X -P -n -o JobIDRaw,State,ExitCode`."""
+    """Return the facts of each job in the output of `sacct -X -P -n -o` with `SACCT_FIELDS`."""
     facts = {}
     for line in output.splitlines():
         fields = line.strip().split("|")
@@ -98,7 +101,8 @@ def parse_sacct(output: str) -> dict[str, JobFacts]:
             continue
         state, _, by = fields[1].partition(" by ")
         if _STATE.fullmatch(state):
-            facts[fields[0]] = _with_exit(state, "", fields[2], by)
+            ended = _with_exit(state, "", fields[2], by)
+            facts[fields[0]] = replace(ended, node=_node(fields[3]) if len(fields) > 3 else "")
     return facts
 
 
@@ -110,10 +114,14 @@ def parse_scontrol(output: str) -> dict[str, JobFacts]:
         job_id, state = words.get("JobId", ""), words.get("JobState", "")
         if job_id.isdecimal() and _STATE.fullmatch(state):
             reason = words.get("Reason", "")
-            facts[job_id] = _with_exit(
-                state, "" if reason == "None" else reason, words.get("ExitCode", "")
-            )
+            ended = _with_exit(state, "" if reason == "None" else reason, words.get("ExitCode", ""))
+            facts[job_id] = replace(ended, node=_node(words.get("NodeList", "")))
     return facts
+
+
+def _node(text: str) -> str:
+    """Return the node of a job of one node; Slurm has `(null)` or `None assigned` for none."""
+    return text if _NODE.fullmatch(text) else ""
 
 
 def _with_exit(state: str, reason: str, code_and_signal: str, by: str = "") -> JobFacts:

@@ -50,11 +50,11 @@ _NEVER_RUNS = {
     "ask for less with --walltime",
 }
 _ENDS = {
-    "BOOT_FAIL": (JobState.FAILED, "ended because its node did not start"),
+    "BOOT_FAIL": (JobState.NODE_FAILED, "ended because its node did not start"),
     "DEADLINE": (JobState.TIMEOUT, "was ended at its deadline"),
-    "NODE_FAIL": (JobState.FAILED, "ended because its node failed"),
+    "NODE_FAIL": (JobState.NODE_FAILED, "ended because its node failed"),
     "OUT_OF_MEMORY": (JobState.OUT_OF_MEMORY, "used more memory than it asked for"),
-    "PREEMPTED": (JobState.CANCELLED, "was ended in favour of a job of higher priority"),
+    "PREEMPTED": (JobState.PREEMPTED, "was ended in favour of a job of higher priority"),
     "REVOKED": (JobState.CANCELLED, "was taken over by another cluster"),
     "TIMEOUT": (JobState.TIMEOUT, "reached its walltime"),
 }
@@ -77,7 +77,9 @@ def describe(job_id: str, facts: JobFacts | None) -> JobReport:
         explanation, never_runs = _describe_wait(facts)
     else:
         state, explanation = JobState.RUNNING, _describe_run(facts)
-    return JobReport(job_id, state, facts.state, facts.reason, exit_code, explanation, never_runs)
+    return JobReport(
+        job_id, state, facts.state, facts.reason, exit_code, explanation, never_runs, facts.node
+    )
 
 
 def _describe_wait(facts: JobFacts) -> tuple[str, bool]:

@@ -70,7 +70,7 @@ WAITS = [
 
 @pytest.mark.parametrize(("reason", "words", "never"), WAITS, ids=[wait[0] for wait in WAITS])
 def test_why_a_job_waits_is_told(reason: str, words: str, never: bool) -> None:
-    told = describe("7", parse_squeue(f"7|PENDING|{reason}\n")["7"])
+    told = describe("7", parse_squeue(f"7|PENDING||{reason}\n")["7"])
     assert told.state is JobState.PENDING
     assert words in told.explanation
     assert told.never_runs == never
@@ -91,9 +91,9 @@ ENDS = [
     ("CANCELLED", "0:0", JobState.CANCELLED, None, "was cancelled"),
     ("TIMEOUT", "0:0", JobState.TIMEOUT, None, "reached its walltime"),
     ("OUT_OF_MEMORY", "0:125", JobState.OUT_OF_MEMORY, None, "more memory than it asked for"),
-    ("NODE_FAIL", "0:0", JobState.FAILED, 0, "its node failed"),
-    ("PREEMPTED", "0:0", JobState.CANCELLED, None, "in favour of a job of higher priority"),
-    ("BOOT_FAIL", "0:0", JobState.FAILED, 0, "its node did not start"),
+    ("NODE_FAIL", "0:0", JobState.NODE_FAILED, None, "its node failed"),
+    ("PREEMPTED", "0:0", JobState.PREEMPTED, None, "in favour of a job of higher priority"),
+    ("BOOT_FAIL", "0:0", JobState.NODE_FAILED, None, "its node did not start"),
     ("DEADLINE", "0:0", JobState.TIMEOUT, None, "ended at its deadline"),
     ("FAILED", "", JobState.FAILED, None, "failed"),
 ]
@@ -128,9 +128,25 @@ def test_what_a_job_does_is_told(native: str, state: JobState, words: str) -> No
 def test_scontrol_is_read_though_values_hold_equal_signs() -> None:
     line = (
         "JobId=44 JobName=a=b JobState=FAILED Reason=NonZeroExitCode Dependency=(null) "
-        "ExitCode=3:0 Command=/x y=1/worker.sh StdOut=/x/JobState\n"
+        "ExitCode=3:0 NodeList=n2 Command=/x y=1/worker.sh StdOut=/x/JobState\n"
     )
-    assert parse_scontrol(line) == {"44": JobFacts("FAILED", "NonZeroExitCode", 3)}
+    assert parse_scontrol(line) == {"44": JobFacts("FAILED", "NonZeroExitCode", 3, node="n2")}
+
+
+@pytest.mark.parametrize("node", ["", "(null)", "None assigned", "n[1-3]"])
+def test_a_job_without_a_node_of_its_own_names_none(node: str) -> None:
+    assert parse_squeue(f"7|PENDING|{node}|Priority\n")["7"].node == ""
+    assert parse_sacct(f"7|CANCELLED by 0|0:0|{node}\n")["7"].node == ""
+
+
+def test_accounting_without_a_list_of_nodes_is_read() -> None:
+    assert parse_sacct("7|FAILED|3:0\n")["7"] == JobFacts("FAILED", exit_code=3)
+
+
+def test_nodes_are_left_out_on_the_command_line(commands: FakeCommands, tmp_path: Path) -> None:
+    commands.add("sbatch", "echo 12")
+    assert SLURM.submit(tmp_path / "worker.sh", without_nodes={"n2", "n1"}) == "12"
+    assert commands.calls() == [["sbatch", "--parsable", "--exclude=n1,n2", "worker.sh"]]
 
 
 PIECES = st.one_of(
@@ -150,18 +166,20 @@ def test_any_answer_is_read_without_an_error(text: str) -> None:
 
 
 def test_jobs_that_wait_or_run_take_one_call(commands: FakeCommands) -> None:
-    commands.add("squeue", "echo '7|PENDING|Priority'; echo '8|RUNNING|None'")
+    commands.add("squeue", "echo '7|PENDING||Priority'; echo '8|RUNNING|n1|None'")
     reports = SLURM.poll(["7", "8"])
     assert [told.state for told in reports.values()] == [JobState.PENDING, JobState.RUNNING]
+    assert [told.node for told in reports.values()] == ["", "n1"]
     assert len(commands.calls()) == 1
     assert commands.calls()[0][-2:] == ["-j", "7,8"]
 
 
 def test_ended_jobs_are_looked_up_in_accounting_in_one_call(commands: FakeCommands) -> None:
-    commands.add("squeue", "echo '7|COMPLETED|None'; echo '9|RUNNING|None'")
-    commands.add("sacct", "echo '7|COMPLETED|0:0'; echo '8|FAILED|2:0'")
+    commands.add("squeue", "echo '7|COMPLETED|n1|None'; echo '9|RUNNING|n2|None'")
+    commands.add("sacct", "echo '7|COMPLETED|0:0|n1'; echo '8|FAILED|2:0|n3'")
     reports = SLURM.poll(["7", "8", "9"])
     assert [told.exit_code for told in reports.values()] == [0, 2, None]
+    assert [told.node for told in reports.values()] == ["n1", "n3", "n2"]
     assert [call[0] for call in commands.calls()] == ["squeue", "sacct"]
     assert commands.calls()[1][-1] == "7,8"
 
@@ -174,7 +192,7 @@ def test_without_accounting_scontrol_knows_how_a_job_ended(commands: FakeCommand
 
 
 def test_accounting_that_lags_behind_is_not_believed(commands: FakeCommands) -> None:
-    commands.add("squeue", "echo '7|FAILED|NonZeroExitCode'")
+    commands.add("squeue", "echo '7|FAILED|n1|NonZeroExitCode'")
     commands.add("sacct", "echo '7|RUNNING|0:0'")
     commands.add("scontrol", "echo 'JobId=7 JobState=FAILED Reason=NonZeroExitCode ExitCode=3:0'")
     told = SLURM.poll(["7"])["7"]
@@ -182,7 +200,7 @@ def test_accounting_that_lags_behind_is_not_believed(commands: FakeCommands) -> 
 
 
 def test_a_host_with_neither_sacct_nor_scontrol_knows_the_state(commands: FakeCommands) -> None:
-    commands.add("squeue", "echo '7|FAILED|NonZeroExitCode'")
+    commands.add("squeue", "echo '7|FAILED|n1|NonZeroExitCode'")
     told = SLURM.poll(["7"])["7"]
     assert (told.state, told.exit_code, told.explanation) == (JobState.FAILED, None, "failed")
 
@@ -195,8 +213,8 @@ def test_a_job_that_nobody_knows_is_gone(commands: FakeCommands) -> None:
 
 
 def test_jobs_of_other_clusters_are_asked_for_there(commands: FakeCommands) -> None:
-    commands.add("squeue", 'case "$*" in *east*) echo "CLUSTER: east"; echo "7|RUNNING|None";; '
-                 '*) echo "7|PENDING|Priority";; esac')  # fmt: skip
+    commands.add("squeue", 'case "$*" in *east*) echo "CLUSTER: east"; echo "7|RUNNING|n1|None";; '
+                 '*) echo "7|PENDING||Priority";; esac')  # fmt: skip
     reports = SLURM.poll(["7", "7;east"])
     assert reports["7"].state is JobState.PENDING
     assert reports["7;east"].state is JobState.RUNNING
