@@ -1,5 +1,6 @@
 """Running a scheduler's commands: never in a shell, never without end, never inside another job."""
 
+import errno
 import os
 import re
 import shutil
@@ -12,6 +13,8 @@ from hpc_ml.errors import SchedulerMissing
 from hpc_ml.schedulers.base import SchedulerBusy
 
 TIMEOUT_S = 60
+# A login node has limits on processes, memory and files that pass.
+_SHORTAGES = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
 # A job submitted from inside a job inherits that job's shape; SQUEUE_* and the like change what the
 # commands print. What says which scheduler to talk to stays.
@@ -61,6 +64,10 @@ def ask(command: Sequence[str], *, folder: Path | None = None) -> Answer:
             timeout=TIMEOUT_S,
         )
     except OSError as error:
+        if error.errno in _SHORTAGES:
+            raise SchedulerBusy(
+                f"{command[0]} could not be started now: {error.strerror}", hint="try again later"
+            ) from error
         raise SchedulerMissing(
             f"{command[0]} cannot be run on this host: {error.strerror}", hint="use a login node"
         ) from error

@@ -12,7 +12,12 @@ _ASK_AGAIN_S = 10.0
 
 
 def end_jobs(
-    scheduler: Scheduler, job_ids: Iterable[str], *, limit_s: float, grace_s: float = 0.0
+    scheduler: Scheduler,
+    job_ids: Iterable[str],
+    *,
+    limit_s: float,
+    grace_s: float = 0.0,
+    patience_s: float = 0.0,
 ) -> None:
     """End jobs and return when the scheduler says that all have ended.
 
@@ -27,6 +32,8 @@ def end_jobs(
     grace_s : float, default=0.0
         How long a running job may take to end by itself before it is cancelled. A waiting job
         is cancelled at once.
+    patience_s : float, default=0.0
+        How much longer it may take where the scheduler gives no answer meanwhile.
 
     Raises
     ------
@@ -36,12 +43,15 @@ def end_jobs(
     left = list(job_ids)
     started_s = time.monotonic()
     asked_s: dict[str, float] = {}
-    trouble = ""
+    trouble, unanswered_s = "", 0.0
     while left:
-        running, waiting = _look(scheduler, left)
+        asked_at_s = time.monotonic()
+        running, waiting, answered = _look(scheduler, left)
         left = [*running, *waiting]
         now_s = time.monotonic()
-        if left and now_s - started_s > limit_s:
+        if not answered:
+            unanswered_s += now_s - asked_at_s + _LOOK_EVERY_S
+        if left and now_s - started_s > limit_s + min(patience_s, unanswered_s):
             raise NoCluster(
                 f"jobs {', '.join(left)} have not ended{trouble}",
                 hint=f"end them with: {scheduler.commands[-1]} {' '.join(left)}",
@@ -63,13 +73,16 @@ def _cancel(scheduler: Scheduler, job_ids: list[str]) -> str:
     return ""
 
 
-def _look(scheduler: Scheduler, job_ids: list[str]) -> tuple[list[str], list[str]]:
-    """Return the jobs that run and those that wait; all run where the scheduler is busy."""
+def _look(scheduler: Scheduler, job_ids: list[str]) -> tuple[list[str], list[str], bool]:
+    """Return the jobs that run, those that wait, and whether the scheduler answered.
+
+    Without an answer all are taken to run.
+    """
     try:
         reports = scheduler.poll(job_ids)
     except SchedulerBusy:
-        return job_ids, []
+        return job_ids, [], False
     states = {job_id: reports[job_id].state for job_id in job_ids}
     running = [job_id for job_id, state in states.items() if state is JobState.RUNNING]
     waiting = [job_id for job_id, state in states.items() if state is JobState.PENDING]
-    return running, waiting
+    return running, waiting, True

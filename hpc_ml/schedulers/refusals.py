@@ -61,16 +61,23 @@ PBS_ADVICE: Advice = (
 _GENERIC = "check what is asked for with --queue, --account, --cores, --memory, --walltime"
 
 _TRANSIENT = re.compile(
-    r"Socket timed out|Unable to contact slurm|Zero Bytes were transmitted"
-    r"|Connection (refused|reset|timed out)|Transport endpoint|temporarily unav"
-    r"|Problem loading|cannot connect to server|Communication failure|Batch Protocol|End of File",
+    r"Socket timed out|Unable to contact slurm|Zero Bytes were transmitted|RPC rate limit"
+    r"|in standby mode|Message (send|receive) failure|Unexpected message received"
+    r"|Connection (refused|reset|timed out)|Transport endpoint|temporarily un(av|able)"
+    r"|Problem loading|cannot connect to server|Communication failure|Batch Protocol|End of File"
+    r"|server (is )?(shutting down|busy)|No free connections|Premature end of message",
     re.IGNORECASE,
 )
+# PBS: a server that is not there, which qstat calls 255 and the others an error of the system.
+_TRANSIENT_EXIT_CODES = (162, 255)
 
 
 def is_transient(answer: Answer) -> bool:
     """Return whether a command failed in a way that asking again may help."""
-    return answer.exit_code != 0 and bool(_TRANSIENT.search(answer.words))
+    if answer.exit_code == 0:
+        return False
+    wordless = not answer.words and answer.exit_code in _TRANSIENT_EXIT_CODES
+    return wordless or bool(_TRANSIENT.search(answer.words))
 
 
 def quote(answer: Answer) -> str:
