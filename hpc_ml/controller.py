@@ -118,7 +118,9 @@ def _work(folder: RunFolder, job: Job, run: LiveRun) -> None:
 def _request(
     folder: RunFolder, job: Job, profile: SiteProfile | None, run: LiveRun
 ) -> ClusterRequest:
-    jobs = list(folder.read_record().worker_jobs)
+    record = folder.read_record()
+    jobs = list(record.worker_jobs)
+    known = [*jobs, *filter(None, [record.controller_job, _batch_job_id()])]
     lock = Lock()
 
     def note_job(job_id: str) -> None:
@@ -135,6 +137,7 @@ def _request(
         tell=run.tell,
         check=run.check_opening,
         submitted=note_job,
+        known_jobs=tuple(known),
     )
 
 

@@ -141,6 +141,13 @@ class LiveRun:
             self._heartbeat.report_reason(workers.reason or None)
             self._listener.workers(workers.have, workers.want, workers.reason)
 
+    @property
+    def worker_life_s(self) -> float:
+        return float("inf") if self._cluster is None else self._cluster.worker_life_s
+
+    def is_blameless(self, worker: str) -> bool:
+        return self._cluster is not None and self._cluster.is_blameless(worker)
+
     def _verify_owner(self) -> None:
         if time.monotonic() - self._owner_checked_s > _OWNER_EVERY_S:
             self._owner.verify()

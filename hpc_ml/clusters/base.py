@@ -43,6 +43,8 @@ class ClusterRequest:
         Raises when the run must stop; called while the cluster is waited for.
     submitted : callable
         Hears the id of each job at once, so that it can be ended whatever happens next.
+    known_jobs : tuple of str
+        The run's jobs from before: its controller's, and those of earlier attempts.
     """
 
     job: Job
@@ -52,6 +54,7 @@ class ClusterRequest:
     tell: Callable[[str], None]
     check: Callable[[], None]
     submitted: Callable[[str], None]
+    known_jobs: tuple[str, ...] = ()
 
 
 class Cluster(ABC):
@@ -70,6 +73,18 @@ class Cluster(ABC):
     @abstractmethod
     def workers(self) -> Workers:
         """Return how many workers there are and shall be."""
+
+    @property
+    def worker_life_s(self) -> float:
+        """How long a worker can work on something; infinite where no walltime ends it."""
+        return float("inf")
+
+    def is_blameless(self, worker: str) -> bool:
+        """Return whether the worker lost at an address was ended by its scheduler, by its word.
+
+        May take some seconds, until the scheduler has said so.
+        """
+        return False
 
     @abstractmethod
     def close(self, *, at_once: bool = False) -> None:

@@ -12,6 +12,7 @@ from dask_jobqueue.slurm import SLURMJob
 from distributed.core import Status
 from distributed.deploy.spec import ProcessInterface
 
+from hpc_ml.clusters.job_scheduler import JobScheduler
 from hpc_ml.clusters.scratch import make_scratch
 from hpc_ml.errors import NoCluster
 from hpc_ml.schedulers.dask_settings import HTTP_ADDRESS, configuration
@@ -79,6 +80,7 @@ def make_cluster(
     with dask.config.set(configuration(make_scratch())):
         return cluster_class(
             job_cls=job,
+            scheduler_cls=JobScheduler,
             cores=resources.cores,
             memory=f"{resources.memory or 2**30} B",
             processes=resources.gpus or resources.cores,

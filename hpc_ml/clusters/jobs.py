@@ -8,20 +8,26 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.clusters.base import Cluster, ClusterRequest, Workers
+from hpc_ml.clusters.lifetimes import Lifetime
 from hpc_ml.clusters.memory_watch import MemoryWatch
 from hpc_ml.clusters.supervision import JobWatch
 from hpc_ml.clusters.tls import create_keys, remove_keys
 from hpc_ml.errors import NoCluster
 from hpc_ml.runs.atomic import write_json, write_text
 from hpc_ml.schedulers import open_scheduler
+from hpc_ml.schedulers.base import job_number
 from hpc_ml.schedulers.endings import end_jobs
 from hpc_ml.schedulers.launchers import gpu_launcher
+from hpc_ml.schedulers.patience import PATIENCE_S
 from hpc_ml.schedulers.scripts import Plan, worker_script
 
 if TYPE_CHECKING:
     from dask_jobqueue.core import JobQueueCluster
     from distributed import Client
     from distributed.security import Security
+
+    from hpc_ml.clusters.job_scheduler import JobScheduler
+    from hpc_ml.clusters.leaving import Leaving
 
 _LOOK_EVERY_S = 0.2
 _END_LIMIT_S = 30
@@ -50,6 +56,7 @@ class JobWorkers(Cluster):
         self._scheduler = open_scheduler(request.profile)
         self._watch = JobWatch(self._scheduler, request)
         self._memory = MemoryWatch()
+        self._lifetime = Lifetime(request.job.resources.walltime)
         self._cluster: JobQueueCluster | None = None
         self.client: Client
 
@@ -58,7 +65,7 @@ class JobWorkers(Cluster):
 
         layout = self._request.layout
         write_text(layout.worker_script, worker_script(self._plan()))
-        self._scheduler.validate(layout.worker_script)
+        self._watch.patient.validate(layout.worker_script)
         security = create_keys(layout)
         self._cluster = self._start_scheduler(security)
         write_json(
@@ -66,8 +73,10 @@ class JobWorkers(Cluster):
             {"type": "Scheduler", "address": self._cluster.scheduler_address, "workers": {}},
         )
         self.client = Client(self._cluster, security=security, set_as_default=False)
+        self.client.register_plugin(self._leaving())
+        self._dask.life_s = self.worker_life_s
         self._cluster.scale(jobs=self._request.job.resources.workers or 1)
-        self._watch.start()
+        self._watch.start(self._dask)
         self._await_first_worker()
 
     def _plan(self) -> Plan:
@@ -95,11 +104,20 @@ class JobWorkers(Cluster):
                 hint="check the network interface of the site profile",
             ) from error
 
+    def _leaving(self) -> "Leaving":
+        from hpc_ml.clusters.leaving import Leaving
+
+        return Leaving(self._lifetime)
+
+    @property
+    def _dask(self) -> "JobScheduler":
+        assert self._cluster is not None
+        scheduler: JobScheduler = self._cluster.scheduler
+        return scheduler
+
     def _submit(self) -> str:
-        """Submit one worker's job; called by dask-jobqueue once for each job."""
-        job_id = self._watch.submit(self._request.layout.worker_script)
-        self._request.submitted(job_id)
-        return job_id
+        """Submit one worker's job; called by dask-jobqueue once for each job at the start."""
+        return self._watch.submit(self._request.layout.worker_script)
 
     def _await_first_worker(self) -> None:
         while not self.workers().have:
@@ -108,17 +126,29 @@ class JobWorkers(Cluster):
             time.sleep(_LOOK_EVERY_S)
 
     def check(self) -> None:
-        self._watch.check(have=self.workers().have)
+        self._watch.check(len(self._arrived_jobs()))
         self._memory.check(self._processes())
 
     def workers(self) -> Workers:
-        have = len(self._arrived_jobs())
+        have = len(self._arrived_jobs(leaving=False))
         want = self._request.job.resources.workers or 1
         return Workers(have, want, "" if have >= want else self._watch.reason())
 
-    def _arrived_jobs(self) -> set[str]:
+    @property
+    def worker_life_s(self) -> float:
+        return self._lifetime.work_s
+
+    def is_blameless(self, worker: str) -> bool:
+        while self._cluster is not None and (verdict := self._dask.verdict(worker)) is None:
+            self._request.check()
+            self._watch.check(len(self._arrived_jobs()))
+            time.sleep(_LOOK_EVERY_S)
+        return self._cluster is not None and bool(verdict)
+
+    def _arrived_jobs(self, *, leaving: bool = True) -> set[str]:
         """Return the jobs that have a process here, named JOB, or JOB-0, JOB-1 of several."""
-        return {str(process.name).partition("-")[0] for process in self._processes()}
+        names = {} if self._cluster is None else self._dask.names()
+        return {job_number(name) for name, leaves in names.items() if leaving or not leaves}
 
     def _processes(self) -> list[Any]:
         return list(self._cluster.scheduler.workers.values()) if self._cluster is not None else []
@@ -137,7 +167,11 @@ class JobWorkers(Cluster):
             grace_s = 0 if at_once else _GRACE_S
         finally:
             job_ids = self._watch.job_ids()
-            end_jobs(self._scheduler, job_ids, limit_s=_END_LIMIT_S, grace_s=grace_s)
+            patience_s = 0.0 if at_once else PATIENCE_S
+            end_jobs(
+                self._scheduler, job_ids, limit_s=_END_LIMIT_S, grace_s=grace_s,
+                patience_s=patience_s,
+            )  # fmt: skip
 
     def _close_scheduler(self) -> None:
         if self._cluster is None:

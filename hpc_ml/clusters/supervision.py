@@ -1,48 +1,58 @@
-"""What the scheduler says of the workers' jobs, set against the workers that came."""
+"""The workers' jobs from their submission to the end: polled, set against Dask, replaced."""
 
+import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hpc_ml.clusters.base import ClusterRequest
-from hpc_ml.errors import NoCluster, SubmissionRefused, WorkersLost
+from hpc_ml.clusters.losses import Seen, is_blameless
+from hpc_ml.clusters.reconciliation import Decisions, History, Rules, reconcile, why_waiting
+from hpc_ml.errors import NoCluster, SubmissionRefused
 from hpc_ml.runs.logs import last_lines
-from hpc_ml.schedulers.base import JobReport, JobState, Scheduler, SchedulerBusy
-from hpc_ml.spec.quantities import format_walltime
+from hpc_ml.schedulers.base import JobReport, JobState, Scheduler, SchedulerBusy, job_number
+from hpc_ml.schedulers.patience import PatientScheduler
+
+if TYPE_CHECKING:
+    from hpc_ml.clusters.job_scheduler import JobScheduler
 
 _FIRST_POLL_S, _SLOWEST_POLL_S, _SLOWER_BY = 2.0, 30.0, 1.3
-# A job that runs brings its worker within this time, or never: imports on a cold shared file
-# system take a minute.
-_ARRIVAL_LIMIT_S = 300
-# One job that dies may be a bad node; the second is the job's own fault.
-_DEATHS_BEFORE_ARRIVAL = 2
+_TICK_S = 0.5
 _LINES_READ, _LINES_TOLD = 30, 3
 # For this long a scheduler may not yet know a job that it has taken.
 _UNKNOWN_AT_FIRST_S = 15
+_REPLACEMENTS_A_WORKER = 3
 
 
 class JobWatch:
-    """Submits the workers' jobs and polls them in a thread of its own, in one batched call.
+    """Submits the workers' jobs, and reconciles them with Dask in a thread of its own.
 
-    Polls every 2 s at first and after each change, then ever more slowly up to 30 s.
+    Polls in one batched call every 2 s at first and after each change, then ever more slowly up
+    to 30 s. What it has to tell is told by `check`, in the thread that calls it.
     """
 
     def __init__(self, scheduler: Scheduler, request: ClusterRequest) -> None:
         self._scheduler = scheduler
         self._request = request
+        self._home = threading.current_thread()
+        self.patient = PatientScheduler(scheduler, self._say, pause=self._pause)
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._reports: dict[str, JobReport] = {}
-        self._refusal: NoCluster | None = None
         self._submitted_s: dict[str, float] = {}
-        self._running_since_s: dict[str, float] = {}
-        self._told: set[str] = set()
-        self._opened_s = time.monotonic()
-        self._arrived = False
+        self._refusal: NoCluster | None = None
+        self._error: NoCluster | None = None
+        self._history = History(time.monotonic())
+        self._dask: JobScheduler | None = None
+        self._present: frozenset[str] = frozenset()
         self._ended = threading.Event()
         self._changed = threading.Event()
-        self._thread = threading.Thread(target=self._poll_until_end, daemon=True, name="job-watch")
+        self._thread = threading.Thread(target=self._watch_until_end, daemon=True, name="job-watch")
 
-    def start(self) -> None:
+    def start(self, dask: "JobScheduler") -> None:
+        self._dask = dask
         self._thread.start()
 
     def stop(self) -> None:
@@ -50,16 +60,20 @@ class JobWatch:
         self._changed.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
+        self._tell_lines()
 
     def submit(self, script: Path) -> str:
         """Submit a job; a refusal is kept for `check` and raised."""
         try:
-            job_id = self._scheduler.submit(script)
+            job_id = self.patient.submit(
+                script, without_nodes=self._left_out(), known=self._known_jobs
+            )
         except NoCluster as refusal:
             self._refusal = refusal
             raise
         self._submitted_s[job_id] = time.monotonic()
         self._reports[job_id] = JobReport(job_id, JobState.PENDING)
+        self._request.submitted(job_id)
         self._changed.set()
         return job_id
 
@@ -68,102 +82,161 @@ class JobWatch:
 
     def reason(self) -> str:
         """Return why workers are missing, in the words of the first job that waits."""
-        for report in list(self._reports.values()):
-            if report.state is JobState.PENDING and report.explanation:
-                return f"job {report.job_id} {report.explanation}"
-        return ""
+        return why_waiting(list(self._reports.values()))
 
     def check(self, have: int) -> None:
-        """Raise NoCluster when no worker will come, or none is left; `have` counts those here."""
-        self._arrived = self._arrived or have > 0
+        """Tell what there is to tell, and raise NoCluster when no worker will come any more."""
+        self._tell_lines()
+        if self._error is not None and not have:
+            raise self._error
         reports = list(self._reports.values())
-        self._tell_deaths(reports)
-        if have:
-            return
-        if self._refusal is not None and not any(not report.state.ended for report in reports):
+        if self._refusal is not None and all(report.state.ended for report in reports) and not have:
             raise self._refusal
-        dead = [report for report in reports if report.state.ended]
-        alive = [report for report in reports if not report.state.ended]
-        if dead and (not alive or (not self._arrived and len(dead) >= _DEATHS_BEFORE_ARRIVAL)):
-            raise self._dead_error(dead[0])
-        hopeless = [report for report in alive if report.never_runs]
-        if hopeless and len(hopeless) == len(alive):
-            raise SubmissionRefused(
-                f"job {hopeless[0].job_id} will never run: it {hopeless[0].explanation}",
-                hint="ask for less, or for another queue",
-            )
-        if not self._arrived:
-            self._check_waiting(alive)
 
-    def _check_waiting(self, alive: list[JobReport]) -> None:
-        now_s = time.monotonic()
-        limit_s = self._request.job.resources.wait
-        if limit_s is not None and now_s - self._opened_s > limit_s:
-            raise WorkersLost(
-                f"no worker came within {format_walltime(limit_s)}"
-                + (f": {self.reason()}" if self.reason() else ""),
-                hint="wait longer with --wait, or ask for another queue or less",
-            )
-        for report in alive:
-            since_s = self._running_since_s.get(report.job_id, now_s)
-            if now_s - since_s > _ARRIVAL_LIMIT_S:
-                raise WorkersLost(
-                    f"job {report.job_id} runs, but its worker has not come within "
-                    f"{_ARRIVAL_LIMIT_S} s{self._log_tail(report.job_id)}",
-                    hint="check that compute nodes reach this host: interface in the site profile",
-                )
+    def _say(self, line: str) -> None:
+        self._lines.put(line)
+        if threading.current_thread() is self._home:
+            self._tell_lines()
 
-    def _dead_error(self, report: JobReport) -> WorkersLost:
-        when = "all workers' jobs ended" if self._arrived else "a job ended before its worker came"
-        tail = self._log_tail(report.job_id) if report.state is JobState.FAILED else ""
-        return WorkersLost(
-            f"{when}: job {report.job_id} {report.explanation or report.state}{tail}",
-            hint=f"its log: {self._log_file(report.job_id)}",
-        )
+    def _tell_lines(self) -> None:
+        while not self._lines.empty():
+            self._request.tell(self._lines.get())
 
-    def _tell_deaths(self, reports: list[JobReport]) -> None:
-        for report in reports:
-            if report.state.ended and report.job_id not in self._told:
-                self._told.add(report.job_id)
-                self._request.tell(
-                    f"worker job {report.job_id} {report.explanation or report.state}"
-                )
+    def _pause(self, seconds: float) -> bool:
+        """Wait; in the run's own thread, hear meanwhile that it must stop."""
+        if threading.current_thread() is not self._home:
+            return self._ended.wait(seconds)
+        deadline_s = time.monotonic() + seconds
+        while time.monotonic() < deadline_s:
+            self._request.check()
+            time.sleep(min(0.2, seconds))
+        return False
 
-    def _log_file(self, job_id: str) -> Path:
-        return self._request.layout.job_log("worker", job_id)
+    def _known_jobs(self) -> Collection[str]:
+        return [*self._request.known_jobs, *self._reports]
 
-    def _log_tail(self, job_id: str) -> str:
-        """Return the last lines of a job's log, less what Dask tells of its ordinary doings."""
-        lines = last_lines(self._log_file(job_id), _LINES_READ)
-        telling = [line.strip() for line in lines if line.strip() and " - INFO - " not in line]
-        return f" ({' | '.join(telling[-_LINES_TOLD:])})" if telling else ""
+    def _left_out(self) -> Collection[str]:
+        return self._history.bad_nodes if self._scheduler.leaves_out_nodes else ()
 
-    def _poll_until_end(self) -> None:
-        pause_s = _FIRST_POLL_S
+    def _watch_until_end(self) -> None:
+        pause_s, polled_s = _FIRST_POLL_S, float("-inf")
         while not self._ended.is_set():
-            if self._changed.wait(timeout=pause_s):
+            if self._changed.wait(timeout=min(_TICK_S, pause_s)):
                 self._changed.clear()
                 pause_s = _FIRST_POLL_S
-            changed = self._poll_once()
-            pause_s = _FIRST_POLL_S if changed else min(_SLOWEST_POLL_S, pause_s * _SLOWER_BY)
+            present, leaving = self._ask_dask()
+            if not present >= self._present:
+                pause_s, polled_s = _FIRST_POLL_S, float("-inf")
+            self._present = present
+            if time.monotonic() - polled_s >= pause_s:
+                changed = self._poll_once()
+                polled_s = time.monotonic()
+                pause_s = _FIRST_POLL_S if changed else min(_SLOWEST_POLL_S, pause_s * _SLOWER_BY)
+            self._reconcile(present, leaving)
+
+    def _ask_dask(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the jobs that have processes in Dask, and those that leave or have left."""
+        assert self._dask is not None
+        stay: dict[str, list[bool]] = {}
+        for name, leaves in self._dask.names().items():
+            stay.setdefault(job_number(name), []).append(not leaves)
+        left = {job_number(name) for name in list(self._dask.left)}
+        present = frozenset(job_id for job_id in self.job_ids() if job_number(job_id) in stay)
+        leaving = frozenset(
+            job_id
+            for job_id in self.job_ids()
+            if not any(stay.get(job_number(job_id), ()))
+            and (job_id in present or job_number(job_id) in left)
+        )
+        return present, leaving
 
     def _poll_once(self) -> bool:
-        live = [job_id for job_id, report in self._reports.items() if not report.state.ended]
+        live = [job_id for job_id, report in list(self._reports.items()) if not report.state.ended]
         if not live:
             return False
         try:
-            fresh: Mapping[str, JobReport] = self._scheduler.poll(live)
+            fresh = self._scheduler.poll(live)
         except SchedulerBusy as busy:
-            self._request.tell(str(busy))
+            self.patient.outage.note(busy)
             return False
+        except NoCluster as error:
+            self._say(f"the workers' jobs cannot be looked up: {error}")
+            return False
+        self.patient.outage.end()
         changed = False
-        now_s = time.monotonic()
         for job_id, report in fresh.items():
-            age_s = now_s - self._submitted_s[job_id]
+            age_s = time.monotonic() - self._submitted_s[job_id]
             if report.state is JobState.GONE and age_s < _UNKNOWN_AT_FIRST_S:
                 continue
             changed = changed or report.state is not self._reports[job_id].state
-            if report.state is JobState.RUNNING:
-                self._running_since_s.setdefault(job_id, now_s)
             self._reports[job_id] = report
         return changed
+
+    def _reconcile(self, present: Collection[str], leaving: Collection[str]) -> None:
+        assert self._dask is not None
+        reports = dict(self._reports)
+        by_number = {job_number(job_id): report for job_id, report in reports.items()}
+        there = {job_number(job_id) for job_id in present}
+
+        def decide(name: str, age_s: float) -> bool | None:
+            number = job_number(name)
+            return is_blameless(by_number.get(number), is_back=number in there, age_s=age_s)
+
+        self._dask.judge(decide)
+        seen = Seen(time.monotonic(), reports, present, leaving)
+        self._history, decisions = reconcile(self._history, seen, self._rules())
+        self._act(decisions)
+
+    def _rules(self) -> Rules:
+        resources = self._request.job.resources
+        replacements = resources.replacements
+        if replacements is None:
+            replacements = _REPLACEMENTS_A_WORKER * (resources.workers or 1)
+        return Rules(
+            replacements, resources.walltime, resources.wait, self._scheduler.leaves_out_nodes
+        )
+
+    def _act(self, decisions: Decisions) -> None:
+        for line in decisions.lines:
+            self._say(line)
+        if decisions.error is not None:
+            self._error = self._with_log(decisions.error, decisions.dead_job)
+        if decisions.cancel:
+            self._try(lambda: self.patient.cancel(decisions.cancel))
+        for _ in range(decisions.submit):
+            if not self._ended.is_set():
+                self._submit_replacement()
+
+    def _submit_replacement(self) -> None:
+        script = self._request.layout.worker_script
+        try:
+            self.submit(script)
+        except SubmissionRefused as refusal:
+            left_out = self._left_out()
+            stopped = not left_out
+            self._history = replace(
+                self._history, deaths={}, stopped=stopped, owed=self._history.owed + bool(left_out)
+            )
+            what = "no jobs are submitted any more" if stopped else "tried again with all nodes"
+            self._say(f"{refusal}; {what}")
+        except NoCluster as error:
+            self._history = replace(self._history, owed=self._history.owed + 1)
+            self._say(str(error))
+
+    def _try(self, command: Callable[[], None]) -> None:
+        try:
+            command()
+        except NoCluster as error:
+            self._say(str(error))
+
+    def _with_log(self, error: NoCluster, job_id: str | None) -> NoCluster:
+        """Return the error with the last lines of a job's log."""
+        if job_id is None:
+            return error
+        log = self._request.layout.job_log("worker", job_id)
+        lines = last_lines(log, _LINES_READ)
+        # Less what Dask tells of its ordinary doings.
+        telling = [line.strip() for line in lines if line.strip() and " - INFO - " not in line]
+        tail = f" ({' | '.join(telling[-_LINES_TOLD:])})" if telling else ""
+        hint = error.hint or f"its log: {log}"
+        return type(error)(f"{error.problem}{tail}", hint=hint)

@@ -143,7 +143,7 @@ class Collective:
                 self.dispatch.call(member, "visit", packed, state, run), member
             )
             if answer is None:  # the worker is lost: another visits its partitions
-                self.dispatch.note_death(run, run)
+                self.dispatch.note_loss(member, run, run)
                 continue
             state, ahead = answer.value, ahead[len(run) :]
             self.dispatch.note_success()
@@ -180,7 +180,8 @@ class Collective:
                 continue
             if heard.message is None:
                 self.dispatch.dismiss(members)
-                raise WorkersLost(f"the worker {heard.member.address} was lost during a joint step")
+                went = "left" if heard.member.leaving else "was lost"
+                raise WorkersLost(f"the worker {heard.member.address} {went} during a joint step")
             if isinstance(heard.message, Answer) and heard.message.call in calls:
                 found[heard.member] = value_of(heard.message)
         return [found[member] for member in members]
@@ -247,7 +248,7 @@ class Collective:
         if heard.message is None:
             for call in [call for call, (member, _) in pending.items() if member is heard.member]:
                 _, numbers = pending.pop(call)
-                self.dispatch.note_death(numbers, missing())
+                self.dispatch.note_loss(heard.member, numbers, missing())
         elif heard.message.call in pending:
             take(value_of(heard.message))
             if heard.message.last:

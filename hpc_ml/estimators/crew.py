@@ -16,7 +16,7 @@ from hpc_ml.errors import NoCluster
 from hpc_ml.estimators.links import Frames, Link, Listener, pack
 from hpc_ml.estimators.partitions import Partitions
 from hpc_ml.estimators.roster import Roster
-from hpc_ml.estimators.serving import Hello, serve
+from hpc_ml.estimators.serving import CutOff, Hello, Leaving, serve
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -34,7 +34,11 @@ _FIRST_WORKERS_LIMIT_S = 30.0
 
 @dataclass(eq=False)
 class Member:
-    """One worker that serves, the data set it knows, and the partitions that it was sent."""
+    """One worker that serves, the data set it knows, and the partitions that it was sent.
+
+    `leaving`: it takes no more calls, since its walltime ends. `cut_off_s`: for how long it
+    had worked on the call that it could not finish.
+    """
 
     address: str
     host: str
@@ -42,6 +46,8 @@ class Member:
     link: Link
     partitions: Partitions
     sent: set[int] = field(default_factory=set)
+    leaving: bool = False
+    cut_off_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,8 @@ class Crew:
     def __init__(
         self, client: "Client", checkpoint: "Checkpoint", partitions: Callable[[], Partitions]
     ) -> None:
-        self.members: list[Member] = []
+        self._linked: list[Member] = []
+        self._left: set[str] = set()
         self._client = client
         self._checkpoint = checkpoint
         self._partitions = partitions
@@ -72,6 +79,15 @@ class Crew:
         threading.Thread(target=self._accept, daemon=True).start()
         self._told_empty = False
 
+    @property
+    def members(self) -> list[Member]:
+        """The workers that take calls."""
+        return [member for member in self._linked if not member.leaving]
+
+    def hears(self, member: Member) -> bool:
+        """Return whether a worker may still answer."""
+        return member in self._linked
+
     def gather(self) -> None:
         """Return when all workers that are there serve, or those that answer within a while."""
         deadline_s = time.monotonic() + _FIRST_WORKERS_LIMIT_S
@@ -81,9 +97,9 @@ class Crew:
 
     def refresh(self) -> bool:
         """Take in workers that have come; return whether there are any."""
-        before = len(self.members)
+        before = len(self._linked)
         self._look(timeout_s=0)
-        return len(self.members) != before
+        return len(self._linked) != before
 
     def hear(self) -> Heard | None:
         """Return the next message or loss, or None after a moment without any."""
@@ -127,9 +143,9 @@ class Crew:
     def close(self) -> None:
         """Let all workers go."""
         self._listener.close()
-        for member in self.members:
+        for member in self._linked:
             member.link.close()
-        self.members = []
+        self._linked = []
         self._greeters.shutdown(wait=False, cancel_futures=True)
         # Workers whose task is taken from them before it has ended say so in their logs.
         with suppress(Exception):
@@ -138,21 +154,21 @@ class Crew:
             future.release()
 
     def _invited_only(self) -> bool:
-        serving = {member.address for member in self.members}
-        return any(address not in serving for address in self._roster.threads())
+        known = {member.address for member in self._linked} | self._left
+        return any(address not in known for address in self._roster.threads())
 
     def _look(self, timeout_s: float) -> None:
         """Invite workers that are new, take in those that have connected, miss those gone."""
         there = self._roster.threads()
         for address in there:
-            if address not in self._invited:
+            if address not in self._invited and address not in self._left:
                 self._invite(address)
         for address in [address for address in self._invited if address not in there]:
             self._invited.pop(address).release()
-            for member in [one for one in self.members if one.address == address]:
+            for member in [one for one in self._linked if one.address == address]:
                 member.link.close()  # its reader hears of it
         for member in self._arrivals(timeout_s):
-            self.members.append(member)
+            self._linked.append(member)
             threading.Thread(target=self._read, args=(member,), daemon=True).start()
 
     def _arrivals(self, timeout_s: float) -> Iterator[Member]:
@@ -198,15 +214,22 @@ class Crew:
     def _read(self, member: Member) -> None:
         try:
             while True:
-                self._heard.put(Heard(member, member.link.receive()))
+                message = member.link.receive()
+                if isinstance(message, Leaving):
+                    member.leaving = True
+                    self._left.add(member.address)
+                elif isinstance(message, CutOff):
+                    member.cut_off_s = message.worked_s
+                else:
+                    self._heard.put(Heard(member, message))
         except OSError:
             self._heard.put(Heard(member, None))
 
     def _drop(self, member: Member) -> bool:
         member.link.close()
-        if member not in self.members:
+        if member not in self._linked:
             return False
-        self.members.remove(member)
+        self._linked.remove(member)
         if (future := self._invited.pop(member.address, None)) is not None:
             future.release()
         return True

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpc_ml.errors import TaskFailed
 from hpc_ml.estimators.crew import Crew, Heard, Member
+from hpc_ml.estimators.cut_off import outlives, too_long
 from hpc_ml.estimators.links import pack
 from hpc_ml.estimators.partitions import Block, Partitions
 from hpc_ml.estimators.placement import place
@@ -32,7 +33,9 @@ class Dispatch:
         self._calls = itertools.count(1)
         self._holders: dict[int, Member] = {}
         self._placed: set[Member] = set()
-        self._deaths: dict[int, int] = {}
+        self._checkpoint = checkpoint
+        self._deaths: dict[int, list[str]] = {}
+        self._cuts: dict[int, list[float]] = {}
 
     @property
     def members(self) -> list[Member]:
@@ -60,7 +63,7 @@ class Dispatch:
         self.place()
         self.partitions = partitions
         waiting = self._bring_up_to_date()
-        while any(member in self._crew.members for member in waiting):
+        while any(self._crew.hears(member) for member in waiting):
             heard = self._crew.hear()
             if heard is None or heard.message is None:
                 continue
@@ -99,7 +102,7 @@ class Dispatch:
 
     def wait(self, call: int, member: Member) -> Answer | None:
         """Return the answer to one call, or None where the worker is lost."""
-        while member in self._crew.members:
+        while self._crew.hears(member):
             heard = self._crew.hear()
             if heard is not None and heard.message is not None and heard.message.call == call:
                 value_of(heard.message)
@@ -111,22 +114,44 @@ class Dispatch:
         if numbers:
             self._crew.send(self._holders[numbers[0]], pack(Ahead(numbers[0])))
 
-    def note_death(self, numbers: Sequence[int], missing: Sequence[int]) -> None:
-        """Count the deaths over the partition that was worked on; some data kill any worker."""
+    def note_loss(self, member: Member, numbers: Sequence[int], missing: Sequence[int]) -> None:
+        """Take note of the partition that was worked on by a worker that is lost.
+
+        Raises TaskFailed where it has killed workers again and again, as some data kill any, or
+        where it takes longer than workers live.
+        """
         worked_on = next((number for number in numbers if number in missing), None)
         if worked_on is None:
             return
-        self._deaths[worked_on] = self._deaths.get(worked_on, 0) + 1
-        if self._deaths[worked_on] > MOST_DEATHS:
+        if member.leaving:
+            self._note_cut(worked_on, member)
+        else:
+            self._note_death(worked_on, member)
+
+    def _note_cut(self, worked_on: int, member: Member) -> None:
+        if member.cut_off_s is None:
+            return
+        cuts = self._cuts.setdefault(worked_on, [])
+        cuts.append(member.cut_off_s)
+        if outlives(cuts, self._checkpoint.worker_life_s):
+            raise too_long(f"a step over partition {worked_on}", cuts)
+
+    def _note_death(self, worked_on: int, member: Member) -> None:
+        deaths = self._deaths.setdefault(worked_on, [])
+        deaths.append(member.address)
+        if len(deaths) <= MOST_DEATHS:
+            return
+        # Asked for late: what ended a job is known some seconds after its end.
+        deaths[:] = [address for address in deaths if not self._checkpoint.is_blameless(address)]
+        if len(deaths) > MOST_DEATHS:
             raise TaskFailed(
-                f"the worker that worked on partition {worked_on} died, "
-                f"{self._deaths[worked_on]} times",
+                f"the worker that worked on partition {worked_on} died, {len(deaths)} times",
                 hint=_MORE_MEMORY,
             )
 
     def note_success(self) -> None:
-        """Forget the deaths: what killed workers has passed."""
-        self._deaths = {}
+        """Forget the losses: what killed workers has passed."""
+        self._deaths, self._cuts = {}, {}
 
     def _bring_up_to_date(self) -> dict[Member, int]:
         """Give members that know another data set the one now; return the calls that do.

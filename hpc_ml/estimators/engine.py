@@ -54,7 +54,7 @@ class Engine:
         self._embedded: set[str] = set()
         self._checked_s = float("-inf")
         self._told_empty = False
-        self.roster = Roster(client)
+        self.roster = Roster(client, taking_work=True)
         self._resident = self.embed("data", resident)
 
     def __enter__(self) -> "Engine":
@@ -181,4 +181,4 @@ class Engine:
             self._told_empty = False
         elif not self._told_empty and now_s - empty_since_s > _TELL_AFTER_S:
             self._told_empty = True
-            self._checkpoint.tell("no worker is there: waiting for one")
+            self._checkpoint.tell("no worker takes work now: waiting for one")

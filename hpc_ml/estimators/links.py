@@ -48,22 +48,23 @@ def pack(message: Any) -> Frames:
 class Link:
     """A connection of two sockets, one each way: an SSL socket is no thread's but one's at a time.
 
-    Each end sends from one thread and receives in one thread.
+    Each end receives in one thread, and sends one message at a time.
     """
 
     def __init__(self, incoming: socket.socket, outgoing: socket.socket) -> None:
         self._incoming = incoming
         self._outgoing = outgoing
+        self._sending = threading.Lock()
         for sock in (incoming, outgoing):
             _keep_alive(sock)
 
     def send(self, frames: Frames) -> None:
         """Send a packed message. Raises OSError when the other end is gone."""
         if sum(len(frame) for frame in frames) <= _JOIN_BYTES:
-            self._outgoing.sendall(b"".join(frames))
-            return
-        for frame in frames:
-            self._outgoing.sendall(frame)
+            frames = [b"".join(frames)]
+        with self._sending:
+            for frame in frames:
+                self._outgoing.sendall(frame)
 
     def receive(self) -> Any:
         """Return the next message. Raises OSError when the other end is gone."""

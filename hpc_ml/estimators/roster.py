@@ -15,10 +15,14 @@ _FIRST_ANSWER_S = 0.1
 
 
 class Roster:
-    """The addresses of the workers and their threads, as they were about a second ago."""
+    """The addresses of the workers and their threads, as they were about a second ago.
 
-    def __init__(self, client: "Client") -> None:
+    With `taking_work`, only of those that begin new tasks: others leave, or have full memory.
+    """
+
+    def __init__(self, client: "Client", *, taking_work: bool = False) -> None:
         self._client = client
+        self._taking_work = taking_work
         self._threads: dict[str, int] = {}
         self._asked: Future[Any] | None = None
         self._asked_s = float("-inf")
@@ -37,11 +41,15 @@ class Roster:
     def _ask(self) -> None:
         self._asked_s = time.monotonic()
         self._asked = asyncio.run_coroutine_threadsafe(
-            self._client.scheduler.ncores(), self._client.loop.asyncio_loop
+            self._ask_scheduler(), self._client.loop.asyncio_loop
         )
         if not self._threads:
             # Nothing can be sent before the first answer.
             wait([self._asked], timeout=_FIRST_ANSWER_S)
+
+    def _ask_scheduler(self) -> Any:
+        scheduler = self._client.scheduler
+        return scheduler.ncores_running() if self._taking_work else scheduler.ncores()
 
     def _hear(self, answer: "Future[Any]") -> None:
         # Of a scheduler that does not answer the futures and the checkpoint will tell.

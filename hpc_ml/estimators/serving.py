@@ -6,7 +6,7 @@ import socket
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,18 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Leaving:
+    """Word that the worker takes no more calls, and finishes the one that it is at."""
+
+
+@dataclass(frozen=True)
+class CutOff:
+    """Word that the call in progress is given up after so long, since the worker must leave."""
+
+    worked_s: float
+
+
+@dataclass(frozen=True)
 class Answer:
     """What came of a call: part of it (`last` False), all of it, or why it failed."""
 
@@ -94,11 +106,35 @@ def serve(address: tuple[str, int], secret: bytes) -> None:
         link.send(pack(Hello(worker.address, socket.gethostname(), budget_bytes)))
         with _Server(link, Holder(partitions, budget_bytes, host=socket.gethostname())) as server:
             while True:
-                server.obey(link.receive())
+                command = link.receive()
+                server.working_since_s = time.monotonic()
+                server.obey(command)
+                server.working_since_s = None
     except OSError:
         return  # the controller has closed, or is gone
     finally:
         link.close()
+
+
+def announce_leaving() -> None:
+    """Have all who serve in this process say that the worker leaves."""
+    for server in list(_serving):
+        server.say(Leaving())
+
+
+def working_since_s() -> float | None:
+    """Return since when a call is in progress in this process, on the monotonic clock."""
+    begun_s = [server.working_since_s for server in list(_serving)]
+    return min((since_s for since_s in begun_s if since_s is not None), default=None)
+
+
+def close_links() -> None:
+    """End the serving of this process, after word of what it is cut off from."""
+    for server in list(_serving):
+        since_s = server.working_since_s
+        if since_s is not None:
+            server.say(CutOff(time.monotonic() - since_s))
+        server.close()
 
 
 def _budget_bytes(worker: Any, partitions: Partitions) -> float:
@@ -112,18 +148,33 @@ def _budget_bytes(worker: Any, partitions: Partitions) -> float:
     return max(0.0, _MEMORY_SHARE * limit_bytes - used_bytes - in_work_bytes)
 
 
+_serving: "set[_Server]" = set()
+
+
 class _Server:
     def __init__(self, link: Link, holder: Holder) -> None:
         self._link = link
         self._holder = holder
         self._steps: dict[bytes, Callable[..., Any]] = {}
         self._settings = ExitStack()
+        self.working_since_s: float | None = None
 
     def __enter__(self) -> "_Server":
+        _serving.add(self)
         return self
 
     def __exit__(self, *error: Any) -> None:
+        _serving.discard(self)
         self._settings.close()
+
+    def say(self, word: Any) -> None:
+        """Send word from another thread, unless the controller is gone."""
+        with suppress(OSError):
+            self._link.send(pack(word))
+
+    def close(self) -> None:
+        """Close the link, so that the controller gives the work to others."""
+        self._link.close()
 
     def obey(self, command: Any) -> None:
         match command:

@@ -42,6 +42,16 @@ class Checkpoint(Protocol):
     def check(self) -> None:
         """Raise RunStopped or NoCluster when the work must not go on; called about each 0.2 s."""
 
+    @property
+    def worker_life_s(self) -> float:
+        """How long a worker can work on something; infinite where no walltime ends it."""
+
+    def is_blameless(self, worker: str) -> bool:
+        """Return whether the worker that was lost at an address was ended by its scheduler.
+
+        May take some seconds, until the scheduler has said so.
+        """
+
 
 class NoCheckpoint:
     """The checkpoint of a notebook: keeps nothing, never stops, and tells by warnings."""
@@ -66,6 +76,13 @@ class NoCheckpoint:
 
     def check(self) -> None:
         pass
+
+    @property
+    def worker_life_s(self) -> float:
+        return float("inf")
+
+    def is_blameless(self, worker: str) -> bool:
+        return False
 
 
 _client: ContextVar["Client | None"] = ContextVar("client", default=None)

@@ -21,6 +21,8 @@ WARN_S = 120
 DEATH_TIMEOUT_S = 120
 NO_GPU_EXIT_CODE = 69
 NO_SCRATCH_EXIT_CODE = 73
+# When a worker's walltime ends, in seconds of the epoch on its own node's clock.
+ENDS_AT = "HPCML_ENDS_AT"
 _HTTP_OPTIONS = f"--no-dashboard --dashboard-address {HTTP_ADDRESS}"
 
 _PINNED = (
@@ -114,9 +116,15 @@ def _make_scratch() -> Iterator[str]:
     yield 'chmod 700 "$scratch"'
 
 
+def _note_end(plan: Plan) -> str:
+    """Return the line that notes when the walltime ends; the prologue may have taken a while."""
+    return f"export {ENDS_AT}=$(($(date +%s) - SECONDS + {plan.job.resources.walltime}))"
+
+
 def _start_cpu_workers(plan: Plan) -> Iterator[str]:
     cores = plan.job.resources.cores
     yield from _prepare(plan, threads=1)
+    yield _note_end(plan)
     yield exports()
     yield from _make_scratch()
     module = f"distributed.cli.dask_worker --nworkers {cores}"
@@ -126,6 +134,7 @@ def _start_cpu_workers(plan: Plan) -> Iterator[str]:
 def _start_gpu_workers(plan: Plan) -> Iterator[str]:
     resources, job_id = plan.job.resources, open_scheduler(plan.profile).job_id_word
     yield from _prepare(plan, threads=max(1, resources.cores // resources.gpus))
+    yield _note_end(plan)
     yield exports()
     yield from _make_scratch()
     yield from _find_gpus(plan.profile, resources.gpus)

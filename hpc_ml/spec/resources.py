@@ -40,6 +40,11 @@ class Resources(SpecModel):
     wait: Walltime | None = Field(
         None, description="give up when no worker has come after this long (default: never)"
     )
+    replacements: NonNegativeInt | None = Field(
+        None,
+        description="how many lost workers may be replaced; those that leave at the end of their "
+        "walltime and preempted ones do not count (default: three for each worker)",
+    )
 
 
 class Controller(SpecModel):

@@ -8,6 +8,7 @@ import numpy as np
 
 from hpc_ml.errors import Stopped
 from hpc_ml.estimators.partitions import Block
+from hpc_ml.estimators.surroundings import NoCheckpoint
 
 
 class Rows:
@@ -26,7 +27,7 @@ class Rows:
         return Block(**{name: part[first:last] for name, part in self._parts.items()})
 
 
-class Diary:
+class Diary(NoCheckpoint):
     """Keeps states and what is told; calls `at_round` with each number of rounds."""
 
     def __init__(self, at_round: Callable[[int], None] | None = None) -> None:

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hpc_ml.estimators.surroundings import NoCheckpoint
 
-class QuietRun:
+
+class QuietRun(NoCheckpoint):
     """Keeps units and states in memory, so that a second task can go on with them."""
 
     def __init__(self, folder: Path, seed: int = 0) -> None:
