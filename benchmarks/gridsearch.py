@@ -55,6 +55,17 @@ def plain(wall_s: float) -> Search:
     return Search(SVC(gamma="auto", random_state=0), grid, X, y)
 
 
+def reference() -> Search:
+    """Return the search of 48 support vector machines that README runs."""
+    X, y = make_classification(n_samples=1000, random_state=0)
+    grid = {
+        "C": [0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10],
+        "kernel": ["rbf", "poly", "sigmoid"],
+        "shrinking": [True, False],
+    }
+    return Search(SVC(gamma="auto", random_state=0), grid, X, y)
+
+
 def text(documents: int) -> Search:
     """Return the text pipeline: 8 candidates over one vectoriser."""
     rng = np.random.default_rng(0)
@@ -160,6 +171,7 @@ def make_works(bench: Bench) -> list[Work]:
     count, fewer = len(large.grid["C"]), len(small.grid["C"])
     no_steps, steps = "no common steps", "text, common first steps"
     return [
+        work("reference search", reference(), 48, "candidates"),
         work(no_steps, large, count, "candidates"),
         work(steps, text(words.documents), words.documents, "documents"),
         work(no_steps, small, fewer, "candidates", f", {fewer} candidates"),
