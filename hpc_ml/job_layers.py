@@ -69,8 +69,8 @@ def make_job(task: str, **keys: Any) -> Job:
 def site_layers(given: Sequence[Layer]) -> list[Layer]:
     """Return the defaults of the site that the given layers choose, where it is a scheduler's."""
     on, site = peek(given, "on"), peek(given, "site")
-    if on not in ("slurm", "pbs"):
-        return []
+    if on not in ("slurm", "pbs") or not isinstance(site, str | None):
+        return []  # what is no word is refused when the layers are one
     profile = choose_profile(on, site)
     return [dask_jobqueue_layer(profile.scheduler), profile_layer(profile.name, profile.defaults)]
 

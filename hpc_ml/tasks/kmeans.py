@@ -31,6 +31,9 @@ EXAMPLE: Mapping[str, Any] = {
     "data": {"name": "make_blobs(n_samples=10000, centers=8, random_state=0)"}
 }
 
+# A range is written out, so that `1:1000000000` must not be one.
+_MOST_NUMBERS = 1000
+
 _FLAGS = (
     "n_clusters", "init", "n_init", "max_iter", "tol", "oversampling_factor", "init_max_iter",
     "batch_size",
@@ -97,7 +100,8 @@ class Settings(SpecModel):
         words = value.split(",") if isinstance(value, str) else value
         if not isinstance(words, list | tuple):
             return words if words is None else [words]
-        return tuple(dict.fromkeys(number for word in words for number in _read_range(word)))
+        numbers = [number for word in words for number in _read_range(word)]
+        return tuple(number for at, number in enumerate(numbers) if number not in numbers[:at])
 
     @model_validator(mode="after")
     def _one_number(self) -> "Settings":
@@ -123,6 +127,8 @@ def _read_range(word: Any) -> Any:
         raise ValueError(f"k cannot be {word!r}: write it as 2:12") from None
     if not numbers:
         raise ValueError(f"k cannot be {word!r}: the first number is the smaller one")
+    if numbers[-1] - numbers[0] >= _MOST_NUMBERS:
+        raise ValueError(f"k cannot be {word!r}: more than {_MOST_NUMBERS} numbers to try")
     return numbers
 
 
