@@ -37,7 +37,7 @@ def find_profile(name: str) -> Path:
         return Path(name).expanduser()
     for folder in (user_folder(), _SHIPPED):
         path = folder / f"{name}.yaml"
-        if name == path.stem and path.is_file():
+        if path in folder.glob("*.yaml"):  # a name is no path, and may be longer than one can be
             return path
     raise BadSite(f"there is no site profile {name!r}", hint=nearest(name, names()))
 
