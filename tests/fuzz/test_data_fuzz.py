@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hpc_ml.data import DataSource, inspect, load
@@ -72,9 +72,8 @@ def contents(form):
     return st.one_of(st.binary(max_size=200), damaged(form))
 
 
-fuzzed = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+# Of each form a share of what the profile says.
+fuzzed = settings(max_examples=max(30, settings.default.max_examples // 60))
 
 
 @fuzzed
