@@ -8,6 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import AwareDatetime, ValidationError
@@ -96,7 +97,8 @@ class Ownership:
         """Give the run up; a run that was lost before is left to its new owner."""
         owner = read_owner(self._layout)
         if owner is not None and owner.token == self.owner.token:
-            self._layout.owner_file.unlink(missing_ok=True)
+            with suppress(OSError):  # on a disk that was made read-only, the mark of the dead stays
+                self._layout.owner_file.unlink()
 
 
 def read_owner(layout: RunLayout) -> OwnerRecord | None:

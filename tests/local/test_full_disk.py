@@ -55,7 +55,10 @@ def fill_up(disk: Path) -> Callable[[], None]:
 
 @pytest.mark.parametrize(
     ("spoil", "said"),
-    [(fill_up, "No space left on device; make room there"), (make_read_only, "Read-only")],
+    [
+        (fill_up, "cannot write: No space left on device; make room there"),
+        (make_read_only, "cannot write: Read-only file system"),
+    ],
     ids=["full", "read-only"],
 )
 def test_a_search_ends_with_one_line_and_goes_on_from_there(
