@@ -11,8 +11,10 @@ HpcMlError                 1
 │   ├── SubmissionRefused
 │   └── WorkersLost
 ├── TaskFailed             1   the task itself failed
+│   └── RunFolderGone          the run's folder was removed while the run went on
 └── RunStopped
-    ├── Stopped           75   told to stop by a signal or its own timer; resumable
+    ├── Stopped           75   told to stop by a signal; resumable
+    │   └── WalltimeReached    by its own timer or the scheduler's warning, before its job's end
     ├── Interrupted      130   Ctrl-C; resumable
     └── Cancelled        130   `hpc-ml cancel`
 """
@@ -113,6 +115,10 @@ class TaskFailed(HpcMlError):
     """The task itself failed."""
 
 
+class RunFolderGone(TaskFailed):
+    """The run's folder was removed while the run went on."""
+
+
 class RunStopped(HpcMlError):
     """The run was told to stop; what is finished is kept."""
 
@@ -120,7 +126,11 @@ class RunStopped(HpcMlError):
 
 
 class Stopped(RunStopped):
-    """Stopped by SIGTERM, the scheduler's warning signal or the run's own timer."""
+    """Stopped by a signal from outside."""
+
+
+class WalltimeReached(Stopped):
+    """Stopped by its own timer or the scheduler's warning, ahead of the end of its batch job."""
 
 
 class Interrupted(RunStopped):

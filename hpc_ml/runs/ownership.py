@@ -2,18 +2,20 @@
 
 No flock: it is local to a node on some shared file systems. The owner's record is made with
 O_EXCL, and a claim on the place of a dead owner likewise, under a name with that owner's token.
+A claim whose maker died is itself claimed so.
 """
 
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import AwareDatetime, ValidationError
 
-from hpc_ml.errors import BadRun
+from hpc_ml.errors import BadRun, RunFolderGone
 from hpc_ml.runs.atomic import explain_write_failure
 from hpc_ml.runs.layout import RunLayout
 from hpc_ml.runs.processes import ProcessMark
@@ -21,6 +23,8 @@ from hpc_ml.runs.record import read_clock
 
 STILL_S = 60.0
 _POLL_S = 0.5
+
+Alive = Callable[[str], bool | None]
 
 
 class OwnershipLost(BadRun):
@@ -53,7 +57,7 @@ class Ownership:
         layout: RunLayout,
         job_id: str | None = None,
         *,
-        alive: Callable[[str], bool] | None = None,
+        alive: Alive | None = None,
         tell: Callable[[str], None] | None = None,
         still_s: float = STILL_S,
     ) -> "Ownership":
@@ -66,7 +70,8 @@ class Ownership:
         job_id : str, optional
             The batch job that this process runs in.
         alive : callable, optional
-            Says of a job id whether the scheduler still has the job waiting or running.
+            Says of a job id whether the scheduler still has the job waiting or running; None
+            where it gave no answer.
         tell : callable, optional
             Hears, in a line, why this takes long.
         still_s : float, default=60.0
@@ -78,14 +83,23 @@ class Ownership:
         mine = OwnerRecord.current(token=secrets.token_hex(8), taken_at=read_clock(), job_id=job_id)
         try:
             if not _create(layout.owner_file, mine):
-                _replace(layout, mine, alive, tell or (lambda _: None), still_s)
+                _Taking(layout, mine, alive, tell or (lambda _: None), still_s).take()
         except OSError as error:
             raise explain_write_failure(layout.owner_file, error) from error
         return cls(layout, mine)
 
     def verify(self) -> None:
-        """Raise OwnershipLost when another controller has taken the run; call before writes."""
+        """Raise OwnershipLost when another controller has taken the run; call before writes.
+
+        Raises RunFolderGone where its folder was removed.
+        """
         owner = read_owner(self._layout)
+        if owner is None and not self._layout.path.is_dir():
+            raise RunFolderGone(
+                "the run's folder was removed while the run went on",
+                where=str(self._layout.path),
+                hint="nothing of the run is left; run the job again",
+            )
         if owner is None or owner.token != self.owner.token:
             by = owner.describe() if owner else "no one"
             raise OwnershipLost(
@@ -103,8 +117,12 @@ class Ownership:
 
 def read_owner(layout: RunLayout) -> OwnerRecord | None:
     """Return the owner of a run; None where there is none, or its record is half written."""
+    return _read(layout.owner_file)
+
+
+def _read(path: Path) -> OwnerRecord | None:
     try:
-        return OwnerRecord.model_validate_json(layout.owner_file.read_bytes())
+        return OwnerRecord.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
 
@@ -125,70 +143,83 @@ def _create(path: Path, owner: OwnerRecord) -> bool:
     return True
 
 
-def _replace(
-    layout: RunLayout,
-    mine: OwnerRecord,
-    alive: Callable[[str], bool] | None,
-    tell: Callable[[str], None],
-    still_s: float,
-) -> None:
-    """Put this process in the place of an owner that is dead."""
-    first = read_owner(layout)
-    if first is None and _create(layout.owner_file, mine):
-        return
-    dead = _is_dead(first, alive) if first else None
-    if dead is None:
-        who = first.describe() if first else "a process that has not said its name"
-        tell(f"the run is owned by {who}; watching its heartbeat for up to {still_s:.0f} s")
-        dead = _stands_still(layout, still_s)
-    if not dead:
-        raise _refuse(layout, read_owner(layout) or first)
-    claim = layout.owner_file.with_name(f"owner-{first.token if first else 'unnamed'}.next")
-    if not _create(claim, mine):
-        raise BadRun(
-            "another hpc-ml is taking this run over",
-            where=str(layout.path),
-            hint=f"look with `hpc-ml status`; if there is none, delete {claim.name}",
+@dataclass(frozen=True)
+class _Taking:
+    """One attempt to put this process in the place of an owner that is dead."""
+
+    layout: RunLayout
+    mine: OwnerRecord
+    alive: Alive | None
+    tell: Callable[[str], None]
+    still_s: float
+
+    def take(self) -> None:
+        self._seize(self.layout.owner_file)
+
+    def _seize(self, place: Path) -> None:
+        """Bring `mine` to a place that another process holds. Raises BadRun if that one lives."""
+        first = _read(place)
+        if first is None and _create(place, self.mine):
+            return
+        if not self._find_dead(first, place):
+            if _create(place, self.mine):
+                return  # it was given up meanwhile
+            raise _refuse(self.layout, _read(place) or first)
+        token = first.token if first else f"{place.stem}-unnamed"
+        claim = self.layout.owner_file.with_name(f"owner-{token}.next")
+        if not _create(claim, self.mine):
+            self._seize(claim)
+        now = _read(place)
+        if (now.token if now else None) != (first.token if first else None):
+            claim.unlink(missing_ok=True)
+            raise _refuse(self.layout, now)
+        claim.replace(place)
+
+    def _find_dead(self, owner: OwnerRecord | None, place: Path) -> bool:
+        dead = _is_dead(owner, self.alive) if owner else None
+        if dead is not None:
+            return dead
+        who = owner.describe() if owner else "a process that has not said its name"
+        self.tell(
+            f"the run is owned by {who}; watching its heartbeat for up to {self.still_s:.0f} s"
         )
-    now = read_owner(layout)
-    if (now.token if now else None) != (first.token if first else None):
-        claim.unlink()
-        raise _refuse(layout, now)
-    claim.replace(layout.owner_file)
+        return _stands_still((place, self.layout.heartbeat_file), self.still_s)
 
 
-def _is_dead(owner: OwnerRecord, alive: Callable[[str], bool] | None) -> bool | None:
+def _is_dead(owner: OwnerRecord, alive: Alive | None) -> bool | None:
     """Return whether the owner is gone; None when only time can tell."""
     here = owner.is_alive()
     if here is not None:
         return not here
-    if owner.job_id is not None and alive is not None:
-        return not alive(owner.job_id)
-    return None
+    if owner.job_id is None or alive is None:
+        return None
+    job_lives = alive(owner.job_id)
+    return None if job_lives is None else not job_lives
 
 
-def _stands_still(layout: RunLayout, still_s: float) -> bool:
+def _stands_still(signs: Sequence[Path], still_s: float) -> bool:
     # Neither the file's time nor the one it tells: clocks of hosts and file servers differ.
-    before = _read_signs(layout)
+    before = _read_signs(signs)
     deadline = time.monotonic() + still_s
     while time.monotonic() < deadline:
         time.sleep(min(_POLL_S, still_s))
-        if _read_signs(layout) != before:
+        if _read_signs(signs) != before:
             return False
     return True
 
 
-def _read_signs(layout: RunLayout) -> tuple[bytes, ...]:
-    signs = []
-    for path in (layout.heartbeat_file, layout.owner_file):
+def _read_signs(signs: Sequence[Path]) -> tuple[bytes, ...]:
+    contents = []
+    for path in signs:
         try:
-            signs.append(path.read_bytes())
+            contents.append(path.read_bytes())
         except OSError:
-            signs.append(b"")
-    return tuple(signs)
+            contents.append(b"")
+    return tuple(contents)
 
 
 def _refuse(layout: RunLayout, owner: OwnerRecord | None) -> BadRun:
+    owner = owner or read_owner(layout)
     who = owner.describe() if owner else "another controller"
     return BadRun(
         f"the run is owned by {who}, which is alive",

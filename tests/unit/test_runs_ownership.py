@@ -1,13 +1,15 @@
 """One controller at a time owns a run."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import threading
 
 import pytest
 
-from hpc_ml.errors import BadRun
+from hpc_ml.errors import BadRun, RunFolderGone
 from hpc_ml.runs.heartbeat import Heartbeat
 from hpc_ml.runs.layout import RunLayout
 from hpc_ml.runs.ownership import Ownership, OwnershipLost, read_owner
@@ -136,15 +138,76 @@ def test_elsewhere_a_heartbeat_that_stands_still_is_death(layout):
     Ownership.take(layout, still_s=0.3).verify()
 
 
+def test_elsewhere_a_scheduler_without_an_answer_leaves_it_to_the_heartbeat(layout):
+    Ownership.take(layout, job_id="12")
+    change_owner(layout, **ELSEWHERE)
+    Ownership.take(layout, alive=lambda job_id: None, still_s=0.1).verify()
+
+
+def test_a_removed_folder_is_said(layout):
+    owner = Ownership.take(layout)
+    shutil.rmtree(layout.path)
+    with pytest.raises(RunFolderGone, match="was removed"):
+        owner.verify()
+    owner.release()
+
+
+def test_who_is_given_up_meanwhile_is_no_obstacle(layout):
+    """A run that is released while its heartbeat is watched is free at once."""
+    first = Ownership.take(layout)
+    change_owner(layout, **ELSEWHERE)
+    threading.Timer(0.2, layout.owner_file.unlink).start()
+    Ownership.take(layout, still_s=30).verify()
+    with pytest.raises(OwnershipLost):
+        first.verify()
+
+
+def claim_file(layout, of=None):
+    token = json.loads((of or layout.owner_file).read_text())["token"]
+    return layout.path / f"owner-{token}.next"
+
+
+def leave_claims(layout, depth):
+    """Leave the owner of a dead process, and takers that died over its place, one by one."""
+    Ownership.take(layout)
+    change_owner(layout, start_ticks=1)
+    last = layout.owner_file
+    for number in range(depth):
+        claim = claim_file(layout, last)
+        claim.write_text(json.dumps({**json.loads(last.read_text()), "token": f"taker{number}"}))
+        last = claim
+    return last
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_claims_of_takers_that_died_block_nobody(layout, depth):
+    leave_claims(layout, depth)
+    Ownership.take(layout).verify()
+    assert [path.name for path in layout.path.iterdir()] == ["owner.json"]
+
+
+def test_a_claim_that_was_never_written_blocks_nobody(layout):
+    leave_claims(layout, 1).write_text("")
+    Ownership.take(layout, still_s=0.1).verify()
+
+
+def test_a_taker_that_is_alive_is_named(layout, holder):
+    living = json.loads(layout.owner_file.read_text())
+    layout.owner_file.unlink()
+    leave_claims(layout, 1).write_text(json.dumps(living))
+    with pytest.raises(BadRun, match=rf"process {holder.pid} on \S+, job 77, which is alive"):
+        Ownership.take(layout)
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"host": "x"}'])
 def test_a_half_written_owner_is_taken_over_when_nothing_moves(layout, text):
     layout.owner_file.write_text(text)
     Ownership.take(layout, still_s=0.1).verify()
 
 
-def test_of_many_takers_one_wins(layout, holder):
-    holder.kill()
-    holder.wait()
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_of_many_takers_one_wins(layout, depth):
+    leave_claims(layout, depth)
     won, refused = [], []
     barrier = threading.Barrier(8)
 
@@ -163,3 +226,5 @@ def test_of_many_takers_one_wins(layout, holder):
     assert len(won) == 1
     won[0].verify()
     assert len(refused) == 7
+    assert [str(e) for e in refused if f"process {os.getpid()} on " not in str(e)] == []
+    assert [path.name for path in layout.path.iterdir()] == ["owner.json"]
