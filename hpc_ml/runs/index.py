@@ -23,9 +23,23 @@ def runs_dir(option: Path | None, environ: Mapping[str, str]) -> Path:
     return chosen.expanduser().absolute()
 
 
-def allocate_id(now: datetime) -> str:
-    """Return a new id such as 20261120-185512-3f9a1c: local time, and what tells runs apart."""
-    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+def allocate_id(now: datetime, folder: Path) -> str:
+    """Return a new id such as 20261120-185512-3f9a1c: local time, and what tells runs apart.
+
+    Its last part, which names the jobs of the run, is that of no other run in the folder.
+    """
+    taken = _list_tails(folder)
+    tail = secrets.token_hex(3)
+    while tail in taken:
+        tail = secrets.token_hex(3)
+    return f"{now:%Y%m%d-%H%M%S}-{tail}"
+
+
+def _list_tails(folder: Path) -> set[str]:
+    try:
+        return {name.rpartition("-")[2] for name in os.listdir(folder)}
+    except OSError:
+        return set()
 
 
 def check_id(text: str) -> str:

@@ -40,11 +40,18 @@ def test_where_runs_lie(tmp_path, monkeypatch):
 
 def test_an_id_tells_the_time_and_gives_a_tag_that_pbs_takes():
     now = datetime(2026, 11, 20, 18, 55, 12)
-    run_id = allocate_id(now)
+    run_id = allocate_id(now, Path("/nowhere"))
     assert re.fullmatch(r"20261120-185512-[0-9a-f]{6}", run_id)
     assert check_id(run_id) == run_id
     assert len(RunLayout(Path("/runs") / run_id).tag) <= 15
-    assert len({allocate_id(now) for _ in range(100)}) > 90
+    assert len({allocate_id(now, Path("/nowhere")) for _ in range(100)}) > 90
+
+
+def test_no_two_runs_of_a_folder_name_their_jobs_alike(tmp_path, monkeypatch):
+    (tmp_path / "20250101-000000-3f9a1c").mkdir()
+    drawn = iter(["3f9a1c", "3f9a1c", "000001"])
+    monkeypatch.setattr("hpc_ml.runs.index.secrets.token_hex", lambda size: next(drawn))
+    assert allocate_id(datetime(2026, 11, 20), tmp_path).endswith("-000001")
 
 
 @pytest.mark.parametrize("text", ["", "last", "20261120-185512", "../20261120-185512-3f9a1c"])
