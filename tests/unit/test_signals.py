@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from hpc_ml.errors import ExitCode, Interrupted, Stopped
+from hpc_ml.errors import ExitCode, Interrupted, Stopped, WalltimeReached
 from hpc_ml.signals import StopSignals
 
 
@@ -16,7 +16,7 @@ from hpc_ml.signals import StopSignals
     [
         (signal.SIGINT, Interrupted, ExitCode.INTERRUPTED),
         (signal.SIGTERM, Stopped, ExitCode.RESUMABLE),
-        (signal.SIGUSR1, Stopped, ExitCode.RESUMABLE),
+        (signal.SIGUSR1, WalltimeReached, ExitCode.RESUMABLE),
     ],
 )
 def test_a_signal_is_raised_by_the_next_check(
@@ -36,6 +36,19 @@ def test_a_second_interrupt_does_not_wait() -> None:
     with StopSignals("go on"), pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("begin", ["shut", "check", "twice"])
+def test_no_interrupt_reaches_what_ends_the_jobs(begin: str) -> None:
+    with StopSignals("go on") as signals:
+        os.kill(os.getpid(), signal.SIGINT)
+        if begin == "shut":
+            signals.shut()
+        else:
+            with pytest.raises((Interrupted, KeyboardInterrupt)):
+                signals.check() if begin == "check" else os.kill(os.getpid(), signal.SIGINT)
+        for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
+            os.kill(os.getpid(), number)
 
 
 def test_dask_jobqueue_does_not_take_the_interrupt_over() -> None:
