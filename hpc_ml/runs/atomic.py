@@ -16,15 +16,16 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _DISK = (*_NO_SPACE, errno.EROFS)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, sync: bool = True) -> None:
     """Replace a file at once, with mode 0600; a reader sees the old text or the new.
 
+    Unless `sync`, what a crash of the whole host may cost is not waited for.
     Raises OSError, with the file that was there untouched.
     """
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(), sync=sync)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, sync: bool = True) -> None:
     """Replace a file at once, as `write_text` does."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -32,16 +33,18 @@ def write_bytes(path: Path, content: bytes) -> None:
         with open(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(descriptor)
+            if sync:
+                os.fsync(descriptor)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, sync: bool = True) -> None:
     """Replace a JSON file at once; NaN and infinities, which JSON has not, become null."""
-    write_text(path, json.dumps(replace_non_finite(value), indent=2, allow_nan=False) + "\n")
+    text = json.dumps(replace_non_finite(value), indent=2, allow_nan=False) + "\n"
+    write_text(path, text, sync=sync)
 
 
 def replace_non_finite(value: Any) -> Any:

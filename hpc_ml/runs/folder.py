@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from hpc_ml.errors import BadRun
 from hpc_ml.runs.atomic import explain_write_failure, write_json, write_text
 from hpc_ml.runs.layout import RunLayout
+from hpc_ml.runs.price import Stopwatch
 from hpc_ml.runs.record import RunRecord, read_clock
 from hpc_ml.spec.owners import name_other_owner
 
@@ -25,9 +26,10 @@ _record_lock = threading.Lock()
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run that is there; `layout` has the paths of its files."""
+    """A run that is there; `layout` has the paths of its files, `writing` the time of writes."""
 
     layout: RunLayout
+    writing: Stopwatch = field(default_factory=Stopwatch, compare=False, repr=False)
 
     @property
     def path(self) -> Path:
@@ -104,7 +106,7 @@ class RunFolder:
 
         Raises TaskFailed when it cannot be written; the old record is still there then.
         """
-        with _record_lock:
+        with _record_lock, self.writing.measure():
             record = self.read_record().change(**changes)
             try:
                 write_json(self.layout.record_file, record.model_dump(mode="json"))
@@ -117,15 +119,18 @@ class RunFolder:
         event = {"time": read_clock().isoformat(timespec="milliseconds"), "kind": kind, **fields}
         line = json.dumps(event, default=str).encode() + b"\n"
         try:
-            descriptor = os.open(
-                self.layout.events_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600
-            )
-            try:
-                os.write(descriptor, line)
-            finally:
-                os.close(descriptor)
+            with self.writing.measure():
+                _append(self.layout.events_file, line)
         except OSError as error:
             _log.warning("%s: cannot write: %s", self.layout.events_file, error.strerror)
+
+
+def _append(path: Path, line: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
 
 
 def _fill(layout: RunLayout, job_yaml: str, record: RunRecord) -> None:

@@ -1,6 +1,7 @@
 """The sign of life that a controller gives, and its ear for the request to stop."""
 
 import threading
+import time
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -64,11 +65,13 @@ class Heartbeat:
     interval_s : float, default=2.0
         Seconds from one beat to the next.
 
-    `failed_beats` counts the beats that could not be written; they stop nothing.
+    `failed_beats` counts the beats that could not be written; they stop nothing. `seconds_spent` is
+    the time that writing has cost.
     """
 
     def __init__(self, layout: RunLayout, interval_s: float = 2.0) -> None:
         self.failed_beats = 0
+        self.seconds_spent = 0.0
         self._layout = layout
         self._interval_s = interval_s
         self._lock = threading.Lock()
@@ -127,10 +130,13 @@ class Heartbeat:
         self._change(beat=self._beat.beat + 1, time=_read_time())
         if self._layout.cancel_file.exists():
             self._cancelled.set()
+        started_s = time.perf_counter()
         try:
-            write_json(self._layout.heartbeat_file, self._beat.model_dump(mode="json"))
+            beat = self._beat.model_dump(mode="json")
+            write_json(self._layout.heartbeat_file, beat, sync=False)
         except OSError:
             self.failed_beats += 1
+        self.seconds_spent += time.perf_counter() - started_s
 
     def _change(self, **changes: Any) -> None:
         with self._lock:
