@@ -150,10 +150,13 @@ class Scheduler(ABC):
         """
 
     @abstractmethod
-    def submit(self, script: Path, *, without_nodes: Collection[str] = ()) -> str:
+    def submit(
+        self, script: Path, *, without_nodes: Collection[str] = (), after: str | None = None
+    ) -> str:
         """Submit the script and return the job's id. Raises SubmissionRefused.
 
-        Nodes are left out where the scheduler `leaves_out_nodes`, and nowhere else.
+        Nodes are left out where the scheduler `leaves_out_nodes`, and nowhere else. `after` is a
+        job whose end, however it ends, the new one waits for.
         """
 
     @abstractmethod

@@ -1,5 +1,6 @@
 """PBS Pro and OpenPBS."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from hpc_ml.schedulers.commands import Answer, ask
@@ -18,8 +19,8 @@ class PbsPro(PbsFamily):
     ends = PBS_PRO_ENDS
     live_states = "BEHQRSTUW"
 
-    def _ask_qsub(self, script: Path) -> Answer:
-        return ask(["qsub", script.name], folder=script.parent)
+    def _ask_qsub(self, script: Path, options: Sequence[str]) -> Answer:
+        return ask(["qsub", *options, script.name], folder=script.parent)
 
     def _look_up(self, ids: list[str]) -> dict[str, JobFacts]:
         # The history has the jobs that wait and run too, but is off on many sites.

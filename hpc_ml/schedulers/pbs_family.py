@@ -4,7 +4,7 @@ import os
 import pwd
 import shlex
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -50,8 +50,11 @@ class PbsFamily(Scheduler):
     def validate(self, script: Path) -> None:
         """Do nothing: PBS cannot be asked whether it would take a job."""
 
-    def submit(self, script: Path, *, without_nodes: Collection[str] = ()) -> str:
-        answer = self._ask_qsub(script)
+    def submit(
+        self, script: Path, *, without_nodes: Collection[str] = (), after: str | None = None
+    ) -> str:
+        wait = () if after is None else ("-W", f"depend=afterany:{after}")
+        answer = self._ask_qsub(script, wait)
         if answer.exit_code != 0:
             raise _refusal(answer)
         return parse_submission(answer.output)
@@ -86,8 +89,8 @@ class PbsFamily(Scheduler):
         return [job for job in parse_names(listed.output) if job.name.startswith(prefix)]
 
     @abstractmethod
-    def _ask_qsub(self, script: Path) -> Answer:
-        """Submit the script."""
+    def _ask_qsub(self, script: Path, options: Sequence[str]) -> Answer:
+        """Submit the script, with further options."""
 
     @abstractmethod
     def _look_up(self, ids: list[str]) -> dict[str, JobFacts]:

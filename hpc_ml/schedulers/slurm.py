@@ -56,9 +56,13 @@ class Slurm(Scheduler):
         if answer.exit_code != 0:
             raise _refusal(answer)
 
-    def submit(self, script: Path, *, without_nodes: Collection[str] = ()) -> str:
-        exclusion = [f"--exclude={','.join(sorted(without_nodes))}"] if without_nodes else []
-        answer = ask(["sbatch", "--parsable", *exclusion, script.name], folder=script.parent)
+    def submit(
+        self, script: Path, *, without_nodes: Collection[str] = (), after: str | None = None
+    ) -> str:
+        options = [f"--exclude={','.join(sorted(without_nodes))}"] if without_nodes else []
+        if after is not None:
+            options.append(f"--dependency=afterany:{_number(after)}")
+        answer = ask(["sbatch", "--parsable", *options, script.name], folder=script.parent)
         if answer.exit_code != 0:
             raise _refusal(answer)
         return parse_submission(answer.output)

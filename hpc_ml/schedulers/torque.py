@@ -1,7 +1,7 @@
 """Torque, and the commands in Torque's manner that Slurm brings."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hpc_ml.runs.layout import RunLayout
@@ -40,12 +40,13 @@ class Torque(PbsFamily):
     def _slurm(self) -> Slurm:
         return Slurm(self.profile)
 
-    def _ask_qsub(self, script: Path) -> Answer:
+    def _ask_qsub(self, script: Path, options: Sequence[str]) -> Answer:
         # Slurm's qsub takes -j and -r from its own command line alone, hands the script's path to a
         # shell unquoted, and leaves an output file in the folder that it is called from.
         logs = RunLayout(script.parent).logs
         folder = logs if logs.is_dir() else script.parent
-        return ask(["qsub", "-j", "oe", "-r", "n", os.path.relpath(script, folder)], folder=folder)
+        words = ["qsub", "-j", "oe", "-r", "n", *options, os.path.relpath(script, folder)]
+        return ask(words, folder=folder)
 
     def _look_up(self, ids: list[str]) -> dict[str, JobFacts]:
         answer = ask(["qstat", "-f", *ids])
