@@ -1,28 +1,30 @@
 """What a notebook and the command line use: make a job, run it, submit it, find its run."""
 
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpc_ml.controller import conduct
-from hpc_ml.errors import BadRun, HpcMlError
+from hpc_ml.errors import Cancelled
 from hpc_ml.job_layers import make_job, resolve, site_layers
 from hpc_ml.new_run import make_absolute, make_folder, place_run, plan_jobs
-from hpc_ml.runs.atomic import write_text
+from hpc_ml.resumption import Resumption, check_changes, check_idle
+from hpc_ml.run_jobs import is_job_alive
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.index import find_run
 from hpc_ml.runs.index import runs_dir as choose_runs_dir
 from hpc_ml.runs.layout import RunLayout
 from hpc_ml.runs.listener import Listener, Silence
-from hpc_ml.runs.record import RunState, read_clock
+from hpc_ml.runs.ownership import Ownership
+from hpc_ml.runs.record import RunState
 from hpc_ml.runs.summary import RunSummary, summarise
 from hpc_ml.schedulers import open_scheduler
-from hpc_ml.schedulers.scripts import controller_script, worker_script
+from hpc_ml.schedulers.scripts import worker_script
 from hpc_ml.sites.loading import choose_profile
 from hpc_ml.spec.job import Job
 from hpc_ml.spec.layers import Layer, dump_job, job_file_layer
 from hpc_ml.spec.layers import resolve as resolve_layers
+from hpc_ml.submission import await_turn, hand_over, render_scripts
 from hpc_ml.tasks import registry
 
 if TYPE_CHECKING:
@@ -32,9 +34,6 @@ __all__ = [
     "check", "conduct_submitted", "dry_run", "make_job", "open_run", "resolve", "resume", "run",
     "submit",
 ]  # fmt: skip
-
-_LOOK_EVERY_S = 0.1
-_SUBMITTER_LIMIT_S = 10
 
 
 def check(job: Job) -> "DataSummary":
@@ -102,36 +101,25 @@ def submit(
     SubmissionRefused
         With the scheduler's own words; the run is recorded as failed then.
     """
+    listener = listener or Silence()
     job = make_absolute(job, runs_dir)
     layout = place_run(runs_dir, run_id)
     plan = plan_jobs(job, layout)
-    script = controller_script(plan)
-    worker = worker_script(plan)
-    scheduler = open_scheduler(plan.profile)
-    scheduler.check_commands()
-    folder = make_folder(job, layout, check(job), listener or Silence())
-    write_text(layout.controller_script, script)
-    write_text(layout.worker_script, worker)
-    try:
-        scheduler.validate(layout.worker_script)
-        job_id = scheduler.submit(layout.controller_script)
-    except HpcMlError as error:
-        folder.update(
-            state=RunState.FAILED,
-            ended_at=read_clock(),
-            exit_code=int(error.exit_code),
-            error=str(error),
-        )
-        raise
-    folder.update(controller_job=job_id)
-    folder.tell_event("submitted", job=job_id)
-    return summarise(folder)
+    render_scripts(plan)  # what the site cannot honour is refused before anything is made
+    open_scheduler(plan.profile).check_commands()
+    folder = make_folder(job, layout, check(job), listener)
+    return hand_over(folder, plan, listener)
 
 
 def resume(
-    folder: RunFolder, *, flags: Layer | None = None, listener: Listener | None = None
+    folder: RunFolder,
+    *,
+    flags: Layer | None = None,
+    submitted: bool = False,
+    accept_changes: bool = False,
+    listener: Listener | None = None,
 ) -> RunSummary:
-    """Go on with a run where it stopped, here in the foreground; finished units are kept.
+    """Go on with a run where it stopped; finished units are kept.
 
     Parameters
     ----------
@@ -139,6 +127,11 @@ def resume(
         From `open_run`.
     flags : Layer, optional
         Keys of the place and its resources that differ from the run's own.
+    submitted : bool, default=False
+        Hand the run to the scheduler and return at once; else it goes on here, in the foreground.
+    accept_changes : bool, default=False
+        Go on though data or job are not what they were; what is finished is kept where it is valid
+        all the same, and set aside where not.
     listener : Listener, optional
         Hears progress and messages.
 
@@ -150,7 +143,7 @@ def resume(
     Raises
     ------
     BadRun
-        When another controller works on the run, or its data have changed.
+        When another controller works on the run, or its data or job have changed.
     """
     listener = listener or Silence()
     folder.check_owner()
@@ -158,41 +151,45 @@ def resume(
     if record.state is RunState.COMPLETED:
         listener.tell(f"run {folder.run_id} is completed: there is nothing to resume")
         return summarise(folder)
-    if not record.state.ended and record.controller_job is not None:
-        raise BadRun(
-            f"run {folder.run_id} is {record.state} under job {record.controller_job}",
-            hint=f"end that first: hpc-ml cancel {folder.run_id}",
-        )
+    check_idle(folder, record)
     stored = job_file_layer(folder.layout.job_file)
     given = [stored, *([flags] if flags is not None else [])]
     layers = [*site_layers(given), *given]
     job = make_absolute(resolve_layers(layers, registry.settings_class(record.task)).job)
-    if check(job).digest != record.data_digest:
-        raise BadRun(
-            f"the data of run {folder.run_id} have changed since it began",
-            where=job.data.path or job.data.name,
-            hint=f"run the job anew: hpc-ml run {job.task} --job {folder.layout.job_file}",
-        )
+    plan = plan_jobs(job, folder.layout) if submitted else None
     if job.on_scheduler:
         open_scheduler(choose_profile(job.on, job.site)).check_commands()
-    return conduct(folder, job, listener, resumed=True)
+    data = check(job)
+    keeps_work = check_changes(folder, record, job, data, accepted=accept_changes)
+    resumption = Resumption(folder, record, job, data, keeps_work, listener)
+    if plan is None:
+        return conduct(folder, job, listener, begin=resumption.begin)
+    owner = Ownership.take(
+        folder.layout, alive=lambda job_id: is_job_alive(record, job_id), tell=listener.tell
+    )
+    try:
+        resumption.begin()
+        return hand_over(folder, plan, listener)
+    finally:
+        owner.release()
 
 
 def conduct_submitted(run_dir: Path, listener: Listener) -> RunSummary:
-    """Take a submitted run to its end, from inside its controller's batch job."""
+    """Take a submitted run to its end, from inside its controller's batch job.
+
+    Raises Cancelled where the run was cancelled before this job began.
+    """
     folder = RunFolder.open(run_dir)
     folder.check_owner()
-    _await_submitter(folder)
-    settings_class = registry.settings_class(folder.read_record().task)
+    await_turn(folder)
+    record = folder.read_record()
+    if record.state is RunState.CANCELLED:
+        raise Cancelled(f"run {folder.run_id} was cancelled")
+    if record.state is RunState.COMPLETED:
+        return summarise(folder)
+    settings_class = registry.settings_class(record.task)
     job = resolve_layers([job_file_layer(folder.layout.job_file)], settings_class).job
-    return conduct(folder, job, listener)
-
-
-def _await_submitter(folder: RunFolder) -> None:
-    """Let `submit` write the job's id first: two writers at once would lose one's change."""
-    deadline_s = time.monotonic() + _SUBMITTER_LIMIT_S
-    while folder.read_record().controller_job is None and time.monotonic() < deadline_s:
-        time.sleep(_LOOK_EVERY_S)
+    return conduct(folder, job, listener, submitted=True)
 
 
 def dry_run(
@@ -208,9 +205,10 @@ def dry_run(
     check(job)
     if not job.on_scheduler:
         return layout, {layout.job_file.name: dump_job(job)}
-    plan = plan_jobs(job, layout)
-    scripts = {layout.controller_script.name: controller_script(plan)} if submitted else {}
-    return layout, scripts | {layout.worker_script.name: worker_script(plan)}
+    scripts = render_scripts(plan_jobs(job, layout))
+    if not submitted:
+        del scripts[layout.controller_script.name]
+    return layout, scripts
 
 
 def open_run(words: str = "last", *, runs_dir: Path | None = None) -> RunFolder:

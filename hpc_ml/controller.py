@@ -3,8 +3,9 @@
 import os
 import socket
 import sys
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
@@ -15,104 +16,193 @@ from hpc_ml.errors import (
     ExitCode,
     HpcMlError,
     Interrupted,
+    RunFolderGone,
     RunStopped,
     TaskFailed,
 )
 from hpc_ml.live_run import LiveRun
+from hpc_ml.run_jobs import end_leftovers, is_job_alive, is_same_job
 from hpc_ml.runs.atomic import explained_writes, write_json
-from hpc_ml.runs.cancellation import clear_cancel
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.heartbeat import Heartbeat
 from hpc_ml.runs.ledger import Ledger
 from hpc_ml.runs.listener import Listener
 from hpc_ml.runs.ownership import Ownership, OwnershipLost
-from hpc_ml.runs.record import RunState, read_clock
+from hpc_ml.runs.record import RunRecord, RunState, read_clock
 from hpc_ml.runs.summary import RunSummary, summarise
+from hpc_ml.schedulers.own_job import OwnJob, find_own_job, own_job_id
+from hpc_ml.schedulers.scripts import controller_walltime_s
 from hpc_ml.signals import StopSignals
 from hpc_ml.sites.loading import choose_profile
 from hpc_ml.sites.profile import SiteProfile
 from hpc_ml.spec.job import Job
+from hpc_ml.succession import Succession
 from hpc_ml.tasks import registry
-
-_BATCH_JOB_VARIABLES = ("SLURM_JOB_ID", "PBS_JOBID")
+from hpc_ml.walltime import Countdown
 
 
 def conduct(
-    folder: RunFolder, job: Job, listener: Listener, *, resumed: bool = False
+    folder: RunFolder,
+    job: Job,
+    listener: Listener,
+    *,
+    submitted: bool = False,
+    begin: Callable[[], None] | None = None,
 ) -> RunSummary:
     """Take a run that is made to its end, and return what came of it.
 
-    A run that is `resumed` forgets that it was once to be cancelled. The state, exit code and
-    error of the run are in its record when this returns or raises.
-    Raises HpcMlError where the run failed or was stopped.
+    The state, exit code and error of the run are in its record when this returns or raises.
+
+    Parameters
+    ----------
+    folder, job : RunFolder, Job
+        The run and its job.
+    listener : Listener
+        Hears progress and messages.
+    submitted : bool, default=False
+        Whether this process is all that the batch job around it does, so that another job of the
+        same script can go on when this one must end.
+    begin : callable, optional
+        Called as soon as the run is owned, before anything of it is read.
+
+    Raises
+    ------
+    HpcMlError
+        Where the run failed or was stopped.
     """
+    own = find_own_job(os.environ, controller_walltime_s(job) if submitted else None)
+    hint = f"go on with: hpc-ml resume {folder.run_id}"
+    countdown = Countdown(own, hint)
     with ExitStack() as stack:
         # Libraries write files of the run too, and their temporary files.
         stack.callback(os.umask, os.umask(0o077))
-        signals = stack.enter_context(StopSignals(f"go on with: hpc-ml resume {folder.run_id}"))
-        owner = Ownership.take(folder.layout, _batch_job_id(), tell=listener.tell)
+        signals = stack.enter_context(StopSignals(hint))
+        before = folder.read_record()
+        owner = _take(folder, before, own, listener)
         stack.callback(owner.release)
-        if resumed:  # not before the run is owned: its owner may be about to hear of it
-            clear_cancel(folder.layout)
-        heartbeat = stack.enter_context(Heartbeat(folder.layout))
-        ledger = stack.enter_context(Ledger.open(folder.layout.ledger_file))
+        if begin is not None:
+            begin()
+
+        def check_stop() -> None:
+            signals.check()
+            countdown.check()
+
         run = LiveRun(
-            folder, ledger=ledger, owner=owner, heartbeat=heartbeat, listener=listener,
-            check_signals=signals.check, seed=job.seed,
-        )  # fmt: skip
+            folder,
+            ledger=stack.enter_context(Ledger.open(folder.layout.ledger_file)),
+            owner=owner,
+            heartbeat=stack.enter_context(Heartbeat(folder.layout)),
+            listener=listener,
+            check_stop=check_stop,
+            seed=job.seed,
+        )
         stack.callback(run.close)
+        limit = job.controller.requeue if submitted else 0
+        succession = Succession(folder, own, limit, run.tell)
+        controller = _Controller(folder, job, run, own, signals, countdown, succession, submitted)
         try:
             with explained_writes(folder.path):
-                _work(folder, job, run)
+                controller.work(before)
         except BaseException as error:
-            _record_end(folder, run, error)
+            _record_end(folder, run, error, succession)
             raise
     return summarise(folder)
 
 
-def _batch_job_id() -> str | None:
-    return next(filter(None, map(os.environ.get, _BATCH_JOB_VARIABLES)), None)
-
-
-def _work(folder: RunFolder, job: Job, run: LiveRun) -> None:
-    profile = choose_profile(job.on, job.site) if job.on_scheduler else None
-    folder.update(
-        state=RunState.STARTING,
-        started_at=read_clock(),
-        ended_at=None,
-        exit_code=None,
-        error=None,
-        on=job.on,
-        site=job.site,
-        scheduler=profile.scheduler if profile else None,
-        host=socket.gethostname(),
-        pid=os.getpid(),
+def _take(
+    folder: RunFolder, before: RunRecord, own: OwnJob | None, listener: Listener
+) -> Ownership:
+    return Ownership.take(
+        folder.layout,
+        own.id if own else None,
+        alive=lambda job_id: is_job_alive(before, job_id),
+        tell=listener.tell,
     )
-    folder.tell_event("starting", on=job.on)
-    cluster = make_cluster(_request(folder, job, profile, run))
-    run.watch(cluster)
-    try:
-        cluster.open()
-        folder.update(state=RunState.RUNNING)
-        folder.tell_event("running", workers=cluster.workers().have)
-        result = _run_task(cluster, job, run)
-        write_json(folder.layout.metrics_file, dict(result.metrics))
-    except BaseException:
-        run.unwatch()
+
+
+@dataclass(frozen=True)
+class _Controller:
+    """What one controller has at hand while it works on its run."""
+
+    folder: RunFolder
+    job: Job
+    run: LiveRun
+    own: OwnJob | None
+    signals: StopSignals
+    countdown: Countdown
+    succession: Succession
+    submitted: bool
+
+    def work(self, before: RunRecord) -> None:
+        self.run.tell_repairs()
+        if before.started_at is not None:
+            own_id = self.own.id if self.own else None
+            end_leftovers(self.folder.layout, before, own_id, self.run.tell)
+        profile = choose_profile(self.job.on, self.job.site) if self.job.on_scheduler else None
+        self._record_start(before, profile)
+        cluster = make_cluster(_request(self.folder, self.job, profile, self.run))
+        self.run.watch(cluster)
         try:
-            run.save()
+            cluster.open()
+            self.folder.update(state=RunState.RUNNING)
+            self.folder.tell_event("running", workers=cluster.workers().have)
+            result = _run_task(cluster, self.job, self.run)
+            write_json(self.folder.layout.metrics_file, dict(result.metrics))
+        except BaseException as error:
+            self._stop(cluster, error)
+            raise
+        self._close(cluster, at_once=False)
+        state, code = (
+            (RunState.PARTIAL, ExitCode.PARTIAL)
+            if result.partial
+            else (RunState.COMPLETED, ExitCode.DONE)
+        )
+        self.run.tell_price()
+        self.folder.update(state=state, ended_at=read_clock(), exit_code=int(code))
+        self.folder.tell_event(state, metrics=dict(result.metrics))
+
+    def _record_start(self, before: RunRecord, profile: SiteProfile | None) -> None:
+        self.folder.update(
+            state=RunState.STARTING,
+            started_at=read_clock(),
+            ended_at=None,
+            exit_code=None,
+            error=None,
+            on=self.job.on,
+            site=self.job.site,
+            scheduler=profile.scheduler if profile else None,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            **self._name_own_job(before),
+        )
+        self.folder.tell_event("starting", on=self.job.on)
+
+    def _name_own_job(self, before: RunRecord) -> dict[str, Any]:
+        if not self.submitted or self.own is None:
+            return {"controller_job": None}
+        if is_same_job(before.controller_job, self.own.id):
+            return {}
+        # Whoever submitted this job was killed before it could say so.
+        return {
+            "controller_job": self.own.id,
+            "controller_jobs": [*before.controller_jobs, self.own.id],
+        }
+
+    def _stop(self, cluster: Cluster, error: BaseException) -> None:
+        """Save first: of a job that is being ended, seconds may be left."""
+        self.signals.shut()
+        if isinstance(error, Interrupted | KeyboardInterrupt):
+            self.run.tell("stopping: what is finished is saved, and the workers are ended")
+        try:
+            self.run.save()
+            self.succession.arrange(error, time_is_up=self.countdown.is_over)
         finally:
-            cluster.close(at_once=True)
-        raise
-    run.unwatch()
-    cluster.close()
-    state, code = (
-        (RunState.PARTIAL, ExitCode.PARTIAL)
-        if result.partial
-        else (RunState.COMPLETED, ExitCode.DONE)
-    )
-    folder.update(state=state, ended_at=read_clock(), exit_code=int(code))
-    folder.tell_event(state, metrics=dict(result.metrics))
+            self._close(cluster, at_once=True)
+
+    def _close(self, cluster: Cluster, *, at_once: bool) -> None:
+        self.signals.shut()
+        self.run.unwatch()
+        cluster.close(at_once=at_once)
 
 
 def _request(
@@ -120,7 +210,8 @@ def _request(
 ) -> ClusterRequest:
     record = folder.read_record()
     jobs = list(record.worker_jobs)
-    known = [*jobs, *filter(None, [record.controller_job, _batch_job_id()])]
+    controllers = [*record.controller_jobs, record.controller_job, own_job_id(os.environ)]
+    known = [*jobs, *filter(None, controllers)]
     lock = Lock()
 
     def note_job(job_id: str) -> None:
@@ -146,12 +237,24 @@ def _run_task(cluster: Cluster, job: Job, run: LiveRun) -> registry.TaskResult:
     return task.run(cluster.client, task.source(job), job.settings, run)
 
 
-def _record_end(folder: RunFolder, run: LiveRun, error: BaseException) -> None:
-    if isinstance(error, OwnershipLost):
-        return  # the record belongs to another controller now
-    state, code = _end_of(error)
+def _record_end(
+    folder: RunFolder, run: LiveRun, error: BaseException, succession: Succession
+) -> None:
+    if isinstance(error, OwnershipLost | RunFolderGone) or not folder.path.is_dir():
+        return  # the record belongs to another controller now, or is no more
+    if succession.successor is not None and isinstance(error, RunStopped):
+        error.hint = f"job {succession.successor} goes on with it"
     message = str(error) or type(error).__name__
+    with suppress(TaskFailed):  # the disk may be full, which the error says
+        run.tell_price()
     run.tell_failure(message)
+    if succession.note:
+        run.tell(succession.note)
+        message = f"{message}; {succession.note}"
+    if succession.successor is not None:
+        folder.update(state=RunState.PENDING, error=None)
+        return
+    state, code = _end_of(error)
     ended: Mapping[str, Any] = {
         "state": state,
         "ended_at": read_clock(),

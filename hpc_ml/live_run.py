@@ -15,9 +15,12 @@ from hpc_ml.runs.ledger import Ledger
 from hpc_ml.runs.listener import Listener
 from hpc_ml.runs.logs import LogHandler
 from hpc_ml.runs.ownership import Ownership
+from hpc_ml.runs.price import Price
 from hpc_ml.runs.states import States
 
 _OWNER_EVERY_S = 5.0
+# Of runs this long the terminal hears what the writes took; of others the log does.
+_LONG_S = 60.0
 
 
 class LiveRun:
@@ -35,8 +38,8 @@ class LiveRun:
         What `status` reads, and where word of `hpc-ml cancel` arrives.
     listener : Listener
         Whoever watches: a terminal, a log or a notebook.
-    check_signals : callable
-        Raises when a signal has come.
+    check_stop : callable
+        Raises when a signal has come, or the controller's own time is up.
     seed : int
         The job's seed.
     """
@@ -49,7 +52,7 @@ class LiveRun:
         owner: Ownership,
         heartbeat: Heartbeat,
         listener: Listener,
-        check_signals: Callable[[], None],
+        check_stop: Callable[[], None],
         seed: int,
     ) -> None:
         self.seed = seed
@@ -58,10 +61,10 @@ class LiveRun:
         self._owner = owner
         self._heartbeat = heartbeat
         self._listener = listener
-        self._check_signals = check_signals
+        self._check_stop = check_stop
         self._states = States(folder.layout)
         self._cluster: Cluster | None = None
-        self._owner_checked_s = time.monotonic()
+        self._owner_checked_s = self._began_s = time.monotonic()
         self._log = _open_log(folder.layout.controller_log)
 
     @property
@@ -115,9 +118,12 @@ class LiveRun:
         self._listener.progress(done, total, unit)
 
     def tell(self, message: str) -> None:
+        self._note(message)
+        self._listener.tell(message)
+
+    def _note(self, message: str) -> None:
         self._log.info(message)
         self._folder.tell_event("message", text=message)
-        self._listener.tell(message)
 
     def tell_failure(self, message: str) -> None:
         """Log the error that ends the run; whoever called the run shows it."""
@@ -130,8 +136,8 @@ class LiveRun:
             self._cluster.check()
 
     def check_opening(self) -> None:
-        """Raise RunStopped when a signal or `hpc-ml cancel` asks for it; report the workers."""
-        self._check_signals()
+        """Raise RunStopped when a signal, the timer or `cancel` asks for it; report the workers."""
+        self._check_stop()
         if self._heartbeat.cancel_requested:
             raise Cancelled("the run was cancelled", hint="what is finished is kept in its folder")
         self._verify_owner()
@@ -154,9 +160,44 @@ class LiveRun:
             self._owner_checked_s = time.monotonic()
 
     def save(self) -> None:
-        """Write the states that wait to be, if the run is still ours. Raises TaskFailed."""
+        """Bring all that is finished to the disk, if the run is still ours. Raises TaskFailed.
+
+        No more can be recorded after it.
+        """
         self._owner.verify()
+        self._ledger.close()
         self._states.flush()
+
+    def tell_repairs(self) -> None:
+        """Tell what a crash of the controller before has cost."""
+        if self._ledger.dropped:
+            self.tell("the last finished unit was cut short by a crash; it is computed again")
+
+    def tell_price(self) -> None:
+        """Record what keeping the work safe has cost, and tell it where the run was no short one.
+
+        No more can be recorded after it.
+        """
+        self._ledger.close()
+        whole_s = time.monotonic() - self._began_s
+        spent_s = self._count_spent_s()
+        if missed := self._heartbeat.failed_beats:
+            self.tell(f"{missed} signs of life could not be written: is the run's disk full?")
+        record = self._folder.read_record()
+        self._folder.update(
+            safekeeping_s=round(record.safekeeping_s + spent_s, 3),
+            controller_s=round(record.controller_s + whole_s, 3),
+        )
+        price = str(Price(spent_s, whole_s))
+        (self.tell if whole_s >= _LONG_S else self._note)(price)
+
+    def _count_spent_s(self) -> float:
+        return (
+            self._ledger.seconds_spent
+            + self._states.seconds_spent
+            + self._heartbeat.seconds_spent
+            + self._folder.writing.seconds
+        )
 
     def close(self) -> None:
         """Let go of the log."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.errors import BadJob
+from hpc_ml.identity import data_facts, deciding_keys
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.index import allocate_id, check_id
 from hpc_ml.runs.index import runs_dir as choose_runs_dir
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 
 def place_run(runs_dir: Path | None, run_id: str | None) -> RunLayout:
     """Return where a run will lie, under a new id unless one is given. Raises BadRun."""
-    identity = allocate_id(datetime.now()) if run_id is None else check_id(run_id)
-    return RunLayout(choose_runs_dir(runs_dir, os.environ).absolute() / identity)
+    folder = choose_runs_dir(runs_dir, os.environ).absolute()
+    identity = allocate_id(datetime.now(), folder) if run_id is None else check_id(run_id)
+    return RunLayout(folder / identity)
 
 
 def make_absolute(job: Job, runs_dir: Path | None = None) -> Job:
@@ -71,8 +73,10 @@ def make_folder(job: Job, layout: RunLayout, data: "DataSummary", listener: List
         site=job.site,
         scheduler=profile.scheduler if profile else None,
         seed=job.seed,
-        versions=_versions(),
+        versions=read_versions(),
         data_digest=data.digest,
+        data=data_facts(data),
+        job=deciding_keys(job),
     )
     folder = RunFolder.create(layout.path.parent, layout.run_id, dump_job(job), record)
     for note in data.notes:
@@ -81,7 +85,8 @@ def make_folder(job: Job, layout: RunLayout, data: "DataSummary", listener: List
     return folder
 
 
-def _versions() -> dict[str, str]:
+def read_versions() -> dict[str, str]:
+    """Return the versions that the result may depend on."""
     from importlib.metadata import version
     from platform import python_version
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hpc_ml.cli.job_reports import list_jobs, open_run_scheduler
 from hpc_ml.cli.options import debug_option, runs_option
 from hpc_ml.clusters.tls import remove_keys
 from hpc_ml.errors import ExitCode, HpcMlError, NoCluster
+from hpc_ml.run_jobs import find_live, open_run_scheduler
 from hpc_ml.runs.cancellation import request_cancel
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.heartbeat import read_beat
@@ -134,7 +134,7 @@ def _end_jobs(folder: RunFolder, record: RunRecord) -> str:
         return ""
     try:
         scheduler = open_run_scheduler(record)
-        live = _find_live(scheduler, folder, record)
+        live = find_live(scheduler, folder.layout, record)
     except HpcMlError as error:
         if not record.state.ended:
             raise
@@ -144,14 +144,8 @@ def _end_jobs(folder: RunFolder, record: RunRecord) -> str:
     while live:  # again, since a controller may have submitted one more before it ended
         _end_live(scheduler, live)
         ended += len(live)
-        live = _find_live(scheduler, folder, record)
+        live = find_live(scheduler, folder.layout, record)
     return f"; {ended} of its jobs ended" if ended else "; no job of it was left"
-
-
-def _find_live(scheduler: "Scheduler", folder: RunFolder, record: RunRecord) -> list[str]:
-    job_ids = list(dict.fromkeys([*list_jobs(record), *scheduler.find(folder.layout.tag)]))
-    reports = scheduler.poll(job_ids) if job_ids else {}
-    return [job_id for job_id in job_ids if not reports[job_id].state.ended]
 
 
 def _end_live(scheduler: "Scheduler", live: list[str]) -> None:

@@ -5,29 +5,16 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from hpc_ml.errors import HpcMlError
+from hpc_ml.run_jobs import list_jobs, open_run_scheduler
 from hpc_ml.runs.record import RunRecord
 
 if TYPE_CHECKING:
-    from hpc_ml.schedulers.base import JobReport, Scheduler
+    from hpc_ml.schedulers.base import JobReport
 
 # Sites ask for 30 s or more between automatic polls; a person watches, and not for long.
 _INTERVAL_S = 15.0
 
 Place = tuple[str, str | None]
-
-
-def open_run_scheduler(record: RunRecord) -> "Scheduler":
-    """Return the scheduler that a run's jobs went to. Raises BadSite and SchedulerMissing."""
-    from hpc_ml.schedulers import open_scheduler
-    from hpc_ml.sites.loading import choose_profile
-
-    return open_scheduler(choose_profile(record.on, record.site))
-
-
-def list_jobs(record: RunRecord) -> list[str]:
-    """Return the ids of all jobs of a run, the controller's first."""
-    controller = [record.controller_job] if record.controller_job else []
-    return [*controller, *record.worker_jobs]
 
 
 class JobPoller:

@@ -9,6 +9,7 @@ import click
 
 from hpc_ml.cli.options import debug_option, json_option, runs_option
 from hpc_ml.runs.index import find_run
+from hpc_ml.runs.price import Price
 from hpc_ml.runs.status import RunStatus, look
 
 
@@ -44,6 +45,8 @@ def describe_results(status: RunStatus) -> Iterator[str]:
     if summary.artefacts:
         yield "artefacts"
         yield from _align({name: str(path) for name, path in summary.artefacts.items()})
+    if status.record.controller_s:
+        yield str(Price(status.record.safekeeping_s, status.record.controller_s))
 
 
 def format_value(value: Any) -> str:

@@ -80,6 +80,8 @@ def _list_details(status: RunStatus) -> Iterator[tuple[str, str]]:
     if workers := _describe_workers(status):
         yield "workers", workers
     yield from _list_times(record)
+    if len(record.controller_jobs) > 1:
+        yield "controllers", escape(f"jobs {', '.join(record.controller_jobs)}")
     if status.reason:
         yield "reason", escape(status.reason)
     yield "folder", escape(str(status.summary.dir))

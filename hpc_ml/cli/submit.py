@@ -1,12 +1,16 @@
 """`hpc-ml submit TASK`: a job handed to the scheduler whole."""
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from hpc_ml.cli.groups import Request, TaskGroup
 from hpc_ml.cli.progress import make_listener
 from hpc_ml.cli.run import print_dry_run
+
+if TYPE_CHECKING:
+    from hpc_ml.runs.summary import RunSummary
 
 
 def _submit(request: Request) -> int:
@@ -24,7 +28,12 @@ def _submit(request: Request) -> int:
             run_id=request.run_id,
             listener=listener,
         )
-    if request.as_json:
+    return print_submission(summary, as_json=request.as_json)
+
+
+def print_submission(summary: "RunSummary", *, as_json: bool) -> int:
+    """Print the id of a run that was submitted, and return the exit code."""
+    if as_json:
         click.echo(json.dumps(summary.as_submission_json()))
     else:
         click.echo(f"run {summary.run} is submitted as job {summary.job}")

@@ -32,10 +32,10 @@ class LogHandler(logging.FileHandler):
 
 
 def controller_logs(layout: RunLayout, record: RunRecord) -> list[LogFile]:
-    """Return the controller's own log and, where it was submitted, that of its job."""
+    """Return the controller's own log and, where it was submitted, those of its jobs."""
     logs = [LogFile("controller", layout.controller_log)]
-    if record.controller_job:
-        job_id = record.controller_job
+    present = [record.controller_job] if record.controller_job else []
+    for job_id in dict.fromkeys([*record.controller_jobs, *present]):
         path = layout.job_log("controller", job_id)
         logs.append(LogFile(f"controller's job {job_id}", path, job_id))
     return logs

@@ -29,7 +29,12 @@ class RunRecord(BaseModel):
     """One run, as it is kept in run.json.
 
     `host` and `pid` are the controller's, `scheduler` the module that its jobs went to, job ids
-    are the scheduler's own strings. Keys that a newer hpc-ml wrote are kept as they are.
+    are the scheduler's own strings; `controller_jobs` are all that the run has had, the present one
+    last. `walltimes_reached` and `idle_terms` count the controllers that went on by themselves at
+    their walltime, and those of them, up to now, in a row that finished nothing new. `job` has the
+    keys that decide the result, `data` rows, columns and size of the data. Keeping the work safe
+    took `safekeeping_s` of the `controller_s` that controllers ran. Keys that a newer hpc-ml wrote
+    are kept as they are.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -47,12 +52,19 @@ class RunRecord(BaseModel):
     host: str | None = None
     pid: int | None = None
     controller_job: str | None = None
+    controller_jobs: list[str] = []
+    walltimes_reached: int = 0
+    idle_terms: int = 0
     worker_jobs: list[str] = []
     seed: int = 0
     versions: dict[str, str] = {}
     exit_code: int | None = None
     error: str | None = None
     data_digest: str | None = None
+    data: dict[str, int | None] | None = None
+    job: dict[str, Any] | None = None
+    safekeeping_s: float = 0.0
+    controller_s: float = 0.0
 
     def change(self, **changes: Any) -> "RunRecord":
         """Return the record with other values, validated. Raises TypeError for unknown keys."""

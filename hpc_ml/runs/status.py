@@ -159,7 +159,10 @@ def _judge_waiting_job(record: RunRecord, job: JobWord | None) -> tuple[RunState
         return RunState.PENDING, None
     if job.state == "running":
         return RunState.STARTING, f"job {record.controller_job} has begun"
-    return RunState.PENDING, f"job {record.controller_job} {job.explanation or 'waits its turn'}"
+    turn = len(record.controller_jobs)
+    after = f"; it goes on as controller {turn} of the run" if turn > 1 else ""
+    waits = job.explanation or "waits its turn"
+    return RunState.PENDING, f"job {record.controller_job} {waits}{after}"
 
 
 def _count_silence(record: RunRecord, sight: Sight) -> float:

@@ -92,8 +92,9 @@ class PatientScheduler:
         *,
         without_nodes: Collection[str] = (),
         known: Callable[[], Collection[str]] = tuple,
+        after: str | None = None,
     ) -> str:
-        """Submit a script of a run once, and return the job's id.
+        """Submit a script of a run once, as `Scheduler.submit` does, and return the job's id.
 
         A submission without an answer may have been taken. Before it is repeated the job is
         looked for by its name; `known` returns the ids of the run's other jobs.
@@ -105,7 +106,7 @@ class PatientScheduler:
             if unsure and (job_id := self._find_taken(script, known())):
                 return job_id
             unsure = True
-            return self._scheduler.submit(script, without_nodes=without_nodes)
+            return self._scheduler.submit(script, without_nodes=without_nodes, after=after)
 
         with self._submitting:
             return self._repeat(submit_once)

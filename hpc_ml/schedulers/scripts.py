@@ -15,7 +15,9 @@ from hpc_ml.sites.profile import SiteProfile
 from hpc_ml.spec.job import Job
 from hpc_ml.spec.quantities import MIB
 
-WARN_S = 120
+# A controller stops this long before the end of its own job, or a fifth of a short one: its states
+# are written in seconds, and its jobs are given 30 s to end.
+_STOP_S, _STOP_SHARE, _LEAST_STOP_S = 120.0, 0.2, 10.0
 # A worker gives up when no scheduler answers it for this long. A cold import over a parallel file
 # system counts too, with a whole node's processes at it at once.
 DEATH_TIMEOUT_S = 120
@@ -48,11 +50,21 @@ class Plan:
     gpu_launcher: Literal["dask-cuda", "plain"]
 
 
+def stop_margin_s(left_s: float) -> float:
+    """Return how long before the end of its job, `left_s` away at its start, a controller stops."""
+    return min(_STOP_S, max(_LEAST_STOP_S, _STOP_SHARE * left_s))
+
+
+def controller_walltime_s(job: Job[Any]) -> int:
+    """Return the walltime of the controller's own job, in seconds."""
+    return job.controller.walltime or job.resources.walltime
+
+
 def controller_job(plan: Plan) -> BatchJob:
     """Return the job that runs the controller under `hpc-ml submit`."""
     layout = RunLayout(plan.run_dir)
     resources, controller = plan.job.resources, plan.job.controller
-    walltime_s = controller.walltime or resources.walltime
+    walltime_s = controller_walltime_s(plan.job)
     command = [plan.python, "-m", "hpc_ml", "controller", str(plan.run_dir)]
     return BatchJob(
         name=layout.tag,
@@ -67,7 +79,8 @@ def controller_job(plan: Plan) -> BatchJob:
         log_stem="controller",
         # exec: bash would keep the scheduler's signals to itself until its child has ended.
         body=(*_prepare(plan, threads=1), f"exec {shlex.join(command)}"),
-        warn_s=min(WARN_S, walltime_s // 5),
+        # The controller's own timer comes first; Slurm's signal may come a minute early.
+        warn_s=int(stop_margin_s(walltime_s) / 2),
     )
 
 

@@ -58,3 +58,9 @@ class Controller(SpecModel):
     queue: SchedulerName | None = Field(
         None, description="queue of the controller's job (default: the workers')"
     )
+    requeue: NonNegativeInt = Field(
+        0,
+        description="how many times a controller that reached its walltime is followed by another, "
+        "which goes on; with 1 or more, so is each that is preempted",
+        json_schema_extra={"flag": "--requeue"},
+    )

@@ -191,6 +191,13 @@ def _check_values(name: str, values: Any) -> None:
         raise ValueError(f"grid.{name} has no values")
 
 
+def extendable(settings: Settings) -> tuple[str, ...]:
+    """Return the keys whose change leaves finished fits valid: each says of what it was made."""
+    if settings.search not in ("grid", "random"):
+        return ()
+    return ("grid", "n_iter", "refit", "train_scores")
+
+
 def source(job: "Job[Settings]") -> "DataSource":
     """Return the recipe of the data; a classifier's held-out rows keep the classes' shares."""
     from sklearn.base import is_classifier

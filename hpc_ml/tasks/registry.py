@@ -13,6 +13,7 @@ and its heavy imports inside its functions. It may also have
 
     settle(job, runs_dir) -> Job       makes words absolute that mean something else later
     inspect(source) -> DataSummary     where the data are not to be learned from
+    extendable(settings) -> keys       that may change in a run, finished units being valid still
 """
 
 from collections.abc import Mapping

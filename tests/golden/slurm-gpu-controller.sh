@@ -9,7 +9,7 @@
 #SBATCH --cpus-per-task=1
 #SBATCH --mem=4096M
 #SBATCH --time=01:00:00
-#SBATCH --signal=B:USR1@120
+#SBATCH --signal=B:USR1@60
 set -euo pipefail
 umask 077
 cd /scratch/ab12/runs/20261120-101500-x7k2q1

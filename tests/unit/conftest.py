@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from hpc_ml.errors import SubmissionRefused
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.record import RunRecord, RunState
 from hpc_ml.schedulers.base import JobReport, JobState, NamedJob
@@ -59,6 +60,8 @@ class RecordedScheduler:
         self.polls = []
         self.cancelled = []
         self.folders = {}
+        self.submitted = []
+        self.takes_dependencies = True
         self.error = None
 
     def check_commands(self):
@@ -75,6 +78,13 @@ class RecordedScheduler:
             raise self.error
         self.polls.append(list(job_ids))
         return {job: self.jobs.get(job, JobReport(job, JobState.GONE)) for job in self.polls[-1]}
+
+    def submit(self, script, *, without_nodes=(), after=None):
+        if after is not None and not self.takes_dependencies:
+            raise SubmissionRefused("Slurm refused the job: no dependencies here")
+        self.submitted.append((script, after))
+        self.add(f"s{len(self.submitted)}", "pending")
+        return f"s{len(self.submitted)}"
 
     def cancel(self, job_ids):
         self.cancelled += job_ids

@@ -12,8 +12,9 @@ PACKAGE = ROOT / "hpc_ml"
 
 # From the top down; a module imports from its own floor and those below it.
 FLOORS = (
-    ("__main__",), ("cli",), ("api",), ("job_layers", "new_run"),
-    ("controller", "live_run", "signals"), ("tasks",), ("clusters",), ("estimators",),
+    ("__main__",), ("cli",), ("api",), ("job_layers", "new_run", "resumption", "submission"),
+    ("identity",), ("controller", "live_run", "run_jobs", "signals", "succession", "walltime"),
+    ("tasks",), ("clusters",), ("estimators",),
     ("schedulers",), ("data",), ("runs",), ("sites",), ("spec",), ("errors", "version"),
 )  # fmt: skip
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}

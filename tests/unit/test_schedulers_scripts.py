@@ -85,8 +85,8 @@ def test_the_controllers_job_has_a_queue_and_walltime_of_its_own() -> None:
     assert (job.walltime_s, job.queue) == (9000, "tiny")
 
 
-@pytest.mark.parametrize(("walltime", "warn_s"), [("24h", 120), ("10m", 120), ("5m", 60)])
-def test_the_controller_is_warned_ahead_of_its_end(walltime: str, warn_s: int) -> None:
+@pytest.mark.parametrize(("walltime", "warn_s"), [("24h", 60), ("10m", 60), ("5m", 30)])
+def test_the_controller_is_warned_after_its_own_timer(walltime: str, warn_s: int) -> None:
     assert controller_job(make_plan("slurm", walltime=walltime)).warn_s == warn_s
 
 
