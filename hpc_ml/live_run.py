@@ -109,9 +109,9 @@ class LiveRun:
     def kept_state(self, name: str) -> bytes | None:
         return self._states.read(name)
 
-    def keep_state(self, name: str, make: Callable[[], bytes]) -> None:
+    def keep_state(self, name: str, make: Callable[[], bytes], unit_s: float | None = None) -> None:
         self._verify_owner()
-        self._states.keep(name, make)
+        self._states.keep(name, make, unit_s)
 
     def progress(self, done: int, total: int, unit: str) -> None:
         self._heartbeat.report_progress(done, total, unit)
@@ -141,6 +141,8 @@ class LiveRun:
         if self._heartbeat.cancel_requested:
             raise Cancelled("the run was cancelled", hint="what is finished is kept in its folder")
         self._verify_owner()
+        self._ledger.sync_due()
+        self._states.write_due()
         if self._cluster is not None:
             workers = self._cluster.workers()
             self._heartbeat.report_workers(want=workers.want, have=workers.have)

@@ -85,6 +85,7 @@ class Boosting:
         self._schedule = training.schedule
         self._checkpoint = collective.checkpoint
         self._key = _digest(collective, training)
+        self._layout_unit = f"boosting-layout/{self._key}"
         self._told = ""
 
     def run(self) -> Course:
@@ -93,6 +94,7 @@ class Boosting:
         safe = Course(self._key) if kept is None else Course.load(kept)
         if safe.key != self._key:
             safe = Course(self._key)
+        safe.mode = safe.mode or self._checkpoint.finished().get(self._layout_unit, "")
         losses = 0
         while not self._is_done(safe):
             course, began = deepcopy(safe), safe.rounds
@@ -120,11 +122,11 @@ class Boosting:
         places = collective.workers
         workers = collective.each(scout, [None] * len(places))
         layout = self._choose(workers, places, course.mode)
-        course.mode = layout.mode
-        together = layout.mode == "all"
+        self._settle(course, layout)
         recipe = self._recipe_for(layout, workers)
-        bins = self._sample(places) if together else None
-        network = training.network(collective, layout.ranks) if together else nullcontext([])
+        bins = self._sample(places) if layout.mode == "all" else None
+        several = len(layout.ranks) > 1
+        network = training.network(collective, layout.ranks) if several else nullcontext([])
         team = Team(collective, layout, places)
         with network as networks:
             try:
@@ -156,6 +158,17 @@ class Boosting:
         if len(workers) > 1:
             self._tell(_describe(layout, size))
         return layout
+
+    def _settle(self, course: Course, layout: Layout) -> None:
+        """Note where the booster is trained, which decides it: a resumed run does the same."""
+        if not course.mode:
+            self._checkpoint.record(self._layout_unit, layout.mode)
+        elif course.mode != layout.mode:
+            self._tell(
+                f"training began as {course.mode!r} and goes on as {layout.mode!r}, since these "
+                "workers cannot do otherwise: the booster will not be quite the same"
+            )
+        course.mode = layout.mode
 
     def _tell(self, message: str) -> None:
         if message != self._told:

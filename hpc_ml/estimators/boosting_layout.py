@@ -113,7 +113,8 @@ def choose_layout(
         The data.
     mode : str
         What the user prefers, or the mode of an earlier part of this training; taken where it
-        can be.
+        can be. With "all", also one worker alone trains as it would with others, so that the
+        booster is the same on any number of them.
     most_threads : int, optional
         What the user allows a worker; default all that it may have.
 
@@ -123,9 +124,12 @@ def choose_layout(
         When memory does not suffice, before anything is read.
     """
     ranks = tuple(rank for rank, rows in enumerate(held_rows) if rows)
-    separate = len({workers[rank].process for rank in ranks}) == len(ranks) > 1
+    fewest = 1 if mode == "all" else 2
+    separate = len({workers[rank].process for rank in ranks}) == len(ranks) >= fewest
     best = max(range(len(workers)), key=lambda rank: (_threads_alone(workers, rank), -rank))
     alone = (_capped(_threads_alone(workers, best), most_threads),)
+    if mode == "disk" and _fits_disk(workers[best], size):
+        return Layout("disk", (best,), alone, at_once=False)
     fits_one = _fits(size.rows, workers[best], size)
     fits_all = separate and all(_fits(held_rows[rank], workers[rank], size) for rank in ranks)
     if fits_one and not (fits_all and _is_better_together(workers, ranks, alone[0], size, mode)):

@@ -102,7 +102,7 @@ class Growth:
             self.kept.add(number, tree)
         self.facts = answer.facts
         self._queue.learn(place.address, answer.seconds / len(numbers))
-        self.kept.save()
+        self.kept.save(answer.seconds)
         self._report()
 
     def lose(self, place: WorkerPlace, order: Order) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 from hpc_ml.estimators.surroundings import Checkpoint
 
 # A part is written anew while it grows: small enough for that, large enough for few files.
-_PART_BYTES = 64 * 2**20
+_PART_BYTES = 8 * 2**20
+_PART_TREES = 32
 _TREE = "sklearn.tree._tree.Tree"
 
 
@@ -18,6 +19,10 @@ class _Part:
     trees: dict[int, Any] = field(default_factory=dict)
     size_bytes: int = 0
     written: int = 0
+
+    @property
+    def full(self) -> bool:
+        return self.size_bytes > _PART_BYTES or len(self.trees) >= _PART_TREES
 
     def dump(self) -> bytes:
         """Return the part as bytes that can be read without running code."""
@@ -69,17 +74,20 @@ class KeptTrees:
     def add(self, number: int, tree: Any) -> None:
         """Take a tree."""
         self._trees[number] = tree
-        if self._parts[-1].size_bytes > _PART_BYTES:
+        if self._parts[-1].full:
             self._parts.append(_Part(self._digest))
         part = self._parts[-1]
         part.trees[number] = tree
         part.size_bytes += _size_bytes(tree)
 
-    def save(self) -> None:
-        """Have the checkpoint keep the parts that have trees which are not written yet."""
+    def save(self, seconds: float) -> None:
+        """Have the checkpoint keep the trees that are not written yet.
+
+        `seconds` is what the newest of them took, which others were grown beside.
+        """
         for number, part in enumerate(self._parts):
             if part.written < len(part.trees):
-                self._checkpoint.keep_state(_name(number), part.dump)
+                self._checkpoint.keep_state(_name(number), part.dump, seconds)
 
     def _read(self, number: int) -> _Part | None:
         import skops.io

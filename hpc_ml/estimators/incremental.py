@@ -198,8 +198,13 @@ an open Collective
             score=choose_score(last, self.scoring) if scored else None,
             score_train=self.return_train_score,
             stopping=Stopping(self.early_stopping, self.n_iter_no_change, self.tol),
-            state=KeptState(collective.checkpoint, _STATE, self._digest(collective, last)),
+            state=self._open_state(collective, last),
         )
+
+    def _open_state(self, collective: "AnyCollective", last: Any) -> KeptState:
+        """Return where the state is kept, under a name that trainings of one run do not share."""
+        digest = self._digest(collective, last)
+        return KeptState(collective.checkpoint, f"{_STATE}-{digest[:8]}", digest)
 
     def _make_order(self, collective: "AnyCollective") -> TrainingOrder:
         share = self.validation_fraction

@@ -63,11 +63,14 @@ def cluster(collective: Any, models: Sequence[Any]) -> list[Clustering]:
     """
     for model in models:
         check_rows(collective, model.n_clusters)
-    standing = _resume(collective, models) or _begin(collective, models)
+    standing = _resume(collective, models)
+    if standing is None:
+        standing = _begin(collective, models)
+        _keep(collective, models, standing)
     descents = [descent for starts in standing.descents for descent in starts]
     descend(
         collective, descents, offset=standing.offset, scatter=standing.scatter,
-        hear=lambda: _keep(collective, models, standing),
+        hear=lambda: _hear(collective, models, standing),
     )  # fmt: skip
     found = iter(finish(collective, descents, standing.offset))
     return [
@@ -137,15 +140,19 @@ def _resume(collective: Any, models: Sequence[Any]) -> Standing | None:
 
 
 def _keep(collective: Any, models: Sequence[Any], standing: Standing) -> None:
-    """Keep where the work stands after an iteration, and tell."""
-    checkpoint = collective.checkpoint
+    """Keep where the work stands."""
     now = standing.copy()
-    checkpoint.keep_state(_STATE, lambda: pack(now, fingerprint_of(collective, models)))
+    collective.checkpoint.keep_state(_STATE, lambda: pack(now, fingerprint_of(collective, models)))
+
+
+def _hear(collective: Any, models: Sequence[Any], standing: Standing) -> None:
+    """Keep where the work stands after an iteration, and tell."""
+    _keep(collective, models, standing)
     descents = [descent for starts in standing.descents for descent in starts]
     done = max(descent.n_iter for descent in descents)
     going = any(not descent.end for descent in descents)
     total = max(descent.max_iter for descent in descents) if going else done
-    checkpoint.progress(done, total, "iterations")
+    collective.checkpoint.progress(done, total, "iterations")
 
 
 def _choose_best(

@@ -26,11 +26,13 @@ class Checkpoint(Protocol):
     def kept_state(self, name: str) -> bytes | None:
         """Return the newest state that was kept under a name, or None."""
 
-    def keep_state(self, name: str, make: Callable[[], bytes]) -> None:
+    def keep_state(self, name: str, make: Callable[[], bytes], unit_s: float | None = None) -> None:
         """Keep where an iterative algorithm is, in place of the state before.
 
-        `make` is called now, later or never: states are written now and then and at a stop. What
-        it makes must not change meanwhile.
+        `make` is called now, later or never: after a unit of more than a second at once, else
+        now and then and at a stop. What it makes must not change meanwhile. `unit_s` is what
+        the newest unit took, where several are made side by side; default the time since the
+        state before.
         """
 
     def progress(self, done: int, total: int, unit: str) -> None:
@@ -65,7 +67,7 @@ class NoCheckpoint:
     def kept_state(self, name: str) -> bytes | None:
         return None
 
-    def keep_state(self, name: str, make: Callable[[], bytes]) -> None:
+    def keep_state(self, name: str, make: Callable[[], bytes], unit_s: float | None = None) -> None:
         pass
 
     def progress(self, done: int, total: int, unit: str) -> None:

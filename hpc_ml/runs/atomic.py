@@ -14,6 +14,7 @@ from hpc_ml.errors import TaskFailed
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _DISK = (*_NO_SPACE, errno.EROFS)
+_CANNOT_SYNC_FOLDERS = (errno.EINVAL, errno.EBADF, errno.ENOTSUP)
 
 
 def write_text(path: Path, text: str, *, sync: bool = True) -> None:
@@ -39,6 +40,28 @@ def write_bytes(path: Path, content: bytes, *, sync: bool = True) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    sync_folder(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Bring a file that a library has written to the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where its file system can do that."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC_FOLDERS:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, value: Any, *, sync: bool = True) -> None:

@@ -6,12 +6,14 @@ import re
 import threading
 import time
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from hpc_ml.errors import BadRun
-from hpc_ml.runs.atomic import explain_write_failure
+from hpc_ml.runs.atomic import explain_write_failure, sync_folder
 
 _LINE = re.compile(rb'(?P<body>\{.*), "crc": "(?P<crc>[0-9a-f]{8})"\}', re.DOTALL)
 _SYNC_INTERVAL_S = 1.0
@@ -46,6 +48,7 @@ class Ledger:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             try:
+                sync_folder(path.parent)
                 return cls(path, descriptor, path.read_bytes())
             except BaseException:
                 os.close(descriptor)
@@ -56,21 +59,21 @@ class Ledger:
     def append(self, unit: str, value: Any) -> None:
         """Keep a finished unit; the value is JSON, NaN and infinities included.
 
-        It reaches the file at once and the disk within a second or at `close`.
+        It reaches the file at once, and the disk too where a second has passed since the unit
+        before; else by `sync_due` or `close`.
         Raises TaskFailed when it cannot be written; the units before it are safe then.
         """
-        started = time.perf_counter()
         line = _format_line(unit, value)
-        with self._lock:
-            try:
-                self._write(line)
-                if time.monotonic() - self._synced_at >= _SYNC_INTERVAL_S:
-                    self._sync()
-            except OSError as error:
-                raise explain_write_failure(self.path, error) from error
-            finally:
-                self.seconds_spent += time.perf_counter() - started
+        with self._lock, self._writing():
+            self._write(line)
+            self._sync_due()
             self.units[unit] = value
+
+    def sync_due(self) -> None:
+        """Bring to the disk what has waited for a second. Raises TaskFailed."""
+        if self._synced_bytes < self._size_bytes:
+            with self._lock, self._writing():
+                self._sync_due()
 
     def close(self) -> None:
         """Bring everything to the disk; closing twice is no error. Raises TaskFailed."""
@@ -78,9 +81,8 @@ class Ledger:
             if self._descriptor < 0:
                 return
             try:
-                self._sync()
-            except OSError as error:
-                raise explain_write_failure(self.path, error) from error
+                with self._writing():
+                    self._sync()
             finally:
                 os.close(self._descriptor)
                 self._descriptor = -1
@@ -96,6 +98,17 @@ class Ledger:
     ) -> None:
         self.close()
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Count the time, and raise TaskFailed for what the disk refuses."""
+        started_s = time.perf_counter()
+        try:
+            yield
+        except OSError as error:
+            raise explain_write_failure(self.path, error) from error
+        finally:
+            self.seconds_spent += time.perf_counter() - started_s
+
     def _write(self, line: bytes) -> None:
         try:
             rest = line
@@ -106,6 +119,10 @@ class Ledger:
             os.ftruncate(self._descriptor, self._size_bytes)
             raise
         self._size_bytes += len(line)
+
+    def _sync_due(self) -> None:
+        if time.monotonic() - self._synced_at >= _SYNC_INTERVAL_S:
+            self._sync()
 
     def _sync(self) -> None:
         if self._synced_bytes == self._size_bytes:

@@ -4,18 +4,50 @@ import re
 import time
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from hpc_ml.errors import BadRun
 from hpc_ml.runs.atomic import explain_write_failure, write_bytes
 from hpc_ml.runs.layout import RunLayout
 
+# What takes longer is written as soon as it is done; what takes less is written together.
+LONG_UNIT_S = 1.0
 WRITE_EVERY_S = 30.0
+# Writing takes a hundredth of the time at most, however large a state is.
+_TIMES_THE_COST = 100
 _CHECKSUM_BYTES = 4
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
+@dataclass
+class _Kept:
+    """The newest state under one name; `make` is None once it is written."""
+
+    heard_s: float
+    written_s: float
+    cost_s: float = 0.0
+    due_s: float = float("inf")
+    make: Callable[[], bytes] | None = None
+
+
+def find_due(written_s: float, cost_s: float, unit_s: float) -> float:
+    """Return when a state is to be written.
+
+    Parameters
+    ----------
+    written_s : float
+        When the one before was.
+    cost_s : float
+        Seconds that this took.
+    unit_s : float
+        Seconds of the work that is lost without the new one.
+    """
+    together_s = 0.0 if unit_s >= LONG_UNIT_S else WRITE_EVERY_S
+    return written_s + max(together_s, _TIMES_THE_COST * cost_s)
+
+
 class States:
-    """The states of one run, written at most every 30 s each, and by `flush`.
+    """The states of one run: written at once after long units, else every 30 s and by `flush`.
 
     `seconds_spent` is the time that writing has cost.
     """
@@ -23,8 +55,8 @@ class States:
     def __init__(self, layout: RunLayout) -> None:
         self.seconds_spent = 0.0
         self._layout = layout
-        self._waiting: dict[str, Callable[[], bytes]] = {}
-        self._written_s: dict[str, float] = {}
+        self._began_s = time.monotonic()
+        self._kept: dict[str, _Kept] = {}
 
     def read(self, name: str) -> bytes | None:
         """Return the newest state that is on the disk. Raises BadRun for a broken one."""
@@ -42,31 +74,48 @@ class States:
             )
         return state
 
-    def keep(self, name: str, make: Callable[[], bytes]) -> None:
-        """Take the newest state. Raises TaskFailed when it is due and cannot be written."""
+    def keep(self, name: str, make: Callable[[], bytes], unit_s: float | None = None) -> None:
+        """Take the newest state. Raises TaskFailed when it is due and cannot be written.
+
+        `unit_s` is what the work since the state before took; default the time since then.
+        """
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a state")
-        self._waiting[name] = make
         now_s = time.monotonic()
-        if now_s - self._written_s.setdefault(name, now_s) >= WRITE_EVERY_S:
-            self._write(name)
+        kept = self._kept.setdefault(name, _Kept(self._began_s, self._began_s))
+        if unit_s is None:
+            unit_s = now_s - kept.heard_s
+        kept.heard_s, kept.make = now_s, make
+        # A long unit that waits does not wait longer because of a short one after it.
+        kept.due_s = min(kept.due_s, find_due(kept.written_s, kept.cost_s, unit_s))
+        self.write_due()
+
+    def write_due(self) -> None:
+        """Write what has waited long enough. Raises TaskFailed."""
+        now_s = time.monotonic()
+        for name, kept in self._kept.items():
+            if kept.due_s <= now_s:
+                self._write(name, kept)
 
     def flush(self) -> None:
         """Write all that waits. Raises TaskFailed."""
-        for name in list(self._waiting):
-            self._write(name)
+        for name, kept in self._kept.items():
+            self._write(name, kept)
 
-    def _write(self, name: str) -> None:
-        started_s = time.perf_counter()
+    def _write(self, name: str, kept: _Kept) -> None:
+        if kept.make is None:
+            return
+        started_s = time.monotonic()
         path = self._layout.state_file(name)
-        state = self._waiting.pop(name)()
+        state, kept.make, kept.due_s = kept.make(), None, float("inf")
         try:
             write_bytes(path, _checksum(state) + state)
         except OSError as error:
             raise explain_write_failure(path, error) from error
         finally:
-            self.seconds_spent += time.perf_counter() - started_s
-        self._written_s[name] = time.monotonic()
+            kept.written_s = time.monotonic()
+            kept.cost_s = kept.written_s - started_s
+            self.seconds_spent += kept.cost_s
 
 
 def _checksum(state: bytes) -> bytes:

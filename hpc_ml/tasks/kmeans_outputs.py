@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpc_ml.runs.atomic import explain_write_failure
+from hpc_ml.runs.atomic import explain_write_failure, sync_file
 from hpc_ml.tasks.tables import write_table
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def _write_part(path: Path, labels: Any) -> None:
     try:
         pq.write_table(pa.table({"cluster": labels.astype(np.int32)}), temporary)
         temporary.chmod(0o600)
+        sync_file(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

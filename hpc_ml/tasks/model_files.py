@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hpc_ml.errors import TaskFailed
-from hpc_ml.runs.atomic import explain_write_failure, write_json
+from hpc_ml.runs.atomic import explain_write_failure, sync_file, sync_folder, write_json
 
 FACTS = "model.json"
 PREPARATION = "preparation.skops"
@@ -64,8 +64,10 @@ def write_model_folder(
         _write_parts(new, library, model, preparation)
         for path in new.iterdir():
             path.chmod(0o600)
+            sync_file(path)
         write_json(new / FACTS, {**facts, "format": library, "versions": _versions(library)})
         _replace(folder, new)
+        sync_folder(folder.parent)
     except OSError as error:
         raise explain_write_failure(folder, error) from error
     except Exception as error:

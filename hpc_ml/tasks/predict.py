@@ -139,9 +139,13 @@ def _model(settings: Settings) -> "LoadedModel":
 
 
 def _keep_example(settings: Settings, run: TaskRun) -> Settings:
-    """Write the example's model to the run, where workers read it; return where it lies."""
+    """Write the example's model to the run, where workers read it; return where it lies.
+
+    A run that goes on predicts by the model that it began with.
+    """
     from hpc_ml.tasks.model_files import write_model_folder
 
-    model = _model(settings)
-    write_model_folder(run.model_folder, model.estimator, None, model.facts)
+    if not run.model_folder.exists():
+        model = _model(settings)
+        write_model_folder(run.model_folder, model.estimator, None, model.facts)
     return settings.model_copy(update={"model": str(run.model_folder)})

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpc_ml.errors import BadData, HpcMlError, TaskFailed
-from hpc_ml.runs.atomic import explain_write_failure
+from hpc_ml.runs.atomic import explain_write_failure, sync_file
 from hpc_ml.tasks.predict_outputs import as_columns, respond_all, response_name
 from hpc_ml.tasks.score_parts import Responses, score_part
 from hpc_ml.tasks.stored_models import LoadedModel, hold_model
@@ -168,6 +168,7 @@ def _write(path: Path, columns: "Mapping[str, Any]") -> int:
         # Numbers of predictions hardly repeat: looking for those that do costs more than it saves.
         pq.write_table(table, temporary, use_dictionary=words or False)
         temporary.chmod(0o600)
+        sync_file(temporary)
         os.replace(temporary, path)
         return path.stat().st_size
     except OSError as error:

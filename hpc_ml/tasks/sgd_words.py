@@ -46,13 +46,11 @@ def choose_estimator(
 
 def needs_target(settings: "Settings", seed: int) -> bool:
     """Return whether what is trained learns a target. Raises BadJob."""
-    from sklearn.utils import get_tags
+    from hpc_ml.tasks.search_checks import learns_target
 
     if settings.estimator is None:
         return True
-    return bool(
-        get_tags(build_estimator(settings.estimator, settings.params, seed)).target_tags.required
-    )
+    return learns_target(build_estimator(settings.estimator, settings.params, seed))
 
 
 def check_estimator(

@@ -69,7 +69,7 @@ class Diary:
     def kept_state(self, name):
         return self.states.get(name)
 
-    def keep_state(self, name, make):
+    def keep_state(self, name, make, unit_s=None):
         self.states[name] = make()
 
     def progress(self, done, total, unit):

@@ -31,7 +31,7 @@ class QuietRun(NoCheckpoint):
     def kept_state(self, name: str) -> bytes | None:
         return self.states.get(name)
 
-    def keep_state(self, name: str, make: Callable[[], bytes]) -> None:
+    def keep_state(self, name: str, make: Callable[[], bytes], unit_s: float | None = None) -> None:
         self.states[name] = make()
 
     def progress(self, done: int, total: int, unit: str) -> None:

@@ -109,4 +109,5 @@ def test_what_fits_nowhere_is_refused_with_the_memory_that_it_needs() -> None:
 def test_a_training_goes_on_as_it_began_where_it_can() -> None:
     four, held = workers(4, hosts=4), [1000] * 4
     assert choose_layout(four, held, size(4000), mode="all").mode == "all"
-    assert choose_layout(four[:1], [4000], size(4000), mode="all").mode == "one"
+    assert choose_layout(four[:1], [4000], size(4000), mode="all").mode == "all"
+    assert choose_layout(four[:1], [4000], size(4000)).mode == "one"

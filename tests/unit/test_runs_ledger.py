@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from hpc_ml.errors import BadRun, TaskFailed
+from hpc_ml.runs import ledger as ledger_module
 from hpc_ml.runs.ledger import Ledger
 
 UNITS = {"fit/0/0": {"score": 0.948997, "time_s": 1e-05}, "fit/0/1": [1, "zwei\nümlaut", None]}
@@ -46,6 +47,22 @@ def test_a_unit_is_in_the_file_as_soon_as_it_is_kept(path):
     ledger.append("a", 1)
     assert json.loads(path.read_text())["unit"] == "a"
     ledger.close()
+
+
+def test_units_reach_the_disk_within_a_second(path, monkeypatch):
+    synced, now_s = [], [100.0]
+    monkeypatch.setattr(ledger_module.os, "fsync", synced.append)
+    monkeypatch.setattr(ledger_module.time, "monotonic", lambda: now_s[0])
+    with Ledger.open(path) as ledger:
+        ledger.append("first", 1)
+        at_once = len(synced)
+        ledger.append("second", 2)
+        ledger.sync_due()
+        assert len(synced) == at_once
+        now_s[0] += 1
+        ledger.sync_due()
+        ledger.sync_due()
+        assert len(synced) == at_once + 1
 
 
 def test_nan_and_infinity_survive(path):

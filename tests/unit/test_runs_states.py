@@ -10,13 +10,30 @@ from hpc_ml.runs.layout import RunLayout
 from hpc_ml.runs.states import States
 
 
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(states.time, "monotonic", clock)
+    return clock
+
+
 @pytest.fixture
 def layout(tmp_path: Path) -> RunLayout:
     (tmp_path / "ledger").mkdir()
     return RunLayout(tmp_path)
 
 
-def test_the_newest_state_is_read_after_a_stop(layout: RunLayout) -> None:
+def test_the_newest_state_is_read_after_a_stop(layout: RunLayout, clock: Clock) -> None:
     kept = States(layout)
     kept.keep("kmeans", lambda: b"first")
     kept.keep("kmeans", lambda: b"second")
@@ -26,12 +43,34 @@ def test_the_newest_state_is_read_after_a_stop(layout: RunLayout) -> None:
     assert layout.state_file("kmeans").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_state_is_written_when_it_is_due(
-    layout: RunLayout, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("cost_s", "unit_s", "wait_s"), [(0.001, 0.1, 30), (0.001, 1, 0.1), (2, 0.1, 200), (2, 90, 200)]
+)
+def test_long_units_are_written_at_once_unless_that_costs_a_hundredth(
+    cost_s: float, unit_s: float, wait_s: float
 ) -> None:
-    monkeypatch.setattr(states, "WRITE_EVERY_S", 0.0)
-    States(layout).keep("sgd", lambda: b"epoch 1")
+    assert states.find_due(50.0, cost_s, unit_s) == pytest.approx(50 + wait_s)
+
+
+def test_a_long_unit_is_written_when_it_is_done(layout: RunLayout, clock: Clock) -> None:
+    kept = States(layout)
+    clock.now_s += 1
+    kept.keep("sgd", lambda: b"epoch 1")
     assert States(layout).read("sgd") == b"epoch 1"
+    kept.keep("forest", lambda: b"tree 1", 2.0)
+    assert States(layout).read("forest") == b"tree 1"
+
+
+def test_short_units_are_written_together(layout: RunLayout, clock: Clock) -> None:
+    kept = States(layout)
+    for number in range(40):
+        clock.now_s += 0.75
+        kept.keep("sgd", lambda: b"newest")
+        assert (States(layout).read("sgd") is None) == (number < 39)
+    kept.keep("sgd", lambda: b"short")
+    clock.now_s += 31
+    kept.write_due()  # though the unit after it is not done yet
+    assert States(layout).read("sgd") == b"short"
 
 
 def test_what_waits_is_not_made_before_it_is_written(layout: RunLayout) -> None:
