@@ -87,7 +87,7 @@ _SGD_SEARCH: Words = (
 _BOOST: Words = ("--n-estimators", "60", "--segment-rounds", "8", "--early-stopping-rounds", "20")
 
 JOBS: Mapping[str, FaultJob] = {
-    "gridsearch": FaultJob(
+    "gridsearch-grid": FaultJob(
         (
             *_SEARCH, *_classes(1500, 20), "--estimator", "GradientBoostingClassifier",
             "--grid", "n_estimators=12,15,18,21", "--grid", "max_depth=2,3",
@@ -115,7 +115,7 @@ JOBS: Mapping[str, FaultJob] = {
         (*_SGD_SEARCH, *_classes(60_000, 30), "--search", "incremental-halving",
          "--n-iter", "12", "--max-iter", "30", *_in_parts("1 MiB"))
     ),
-    "kmeans": FaultJob(
+    "kmeans-random": FaultJob(
         (
             "kmeans", *_blobs(120_000, 12), *_in_parts("2 MiB"), "--n-clusters", "24",
             "--init", "random", "--n-init", "3", "--max-iter", "25", "--tol", "0",
@@ -136,7 +136,7 @@ JOBS: Mapping[str, FaultJob] = {
         ("kmeans", *_blobs(100_000, 12), *_in_parts("1 MiB"), "--k", "6:9", "--minibatch",
          "--silhouette-sample", "1000")
     ),
-    "sgd": FaultJob(
+    "sgd-pipeline": FaultJob(
         (
             "sgd", *_classes(100_000, 20), *_in_parts("1 MiB"), "--epochs", "8",
             "--estimator", "StandardScaler,SGDClassifier", "--train-scores",
@@ -148,7 +148,7 @@ JOBS: Mapping[str, FaultJob] = {
             "--early-stopping", "--n-iter-no-change", "4", "--batch-size", "1000",
         )
     ),
-    "linear": FaultJob(
+    "linear-logistic": FaultJob(
         (
             "linear", *_classes(120_000, 50), *_in_parts("4 MiB"), "--param", "C=100",
             "--tol", "1e-9", "--max-iter", "100",
@@ -166,14 +166,14 @@ JOBS: Mapping[str, FaultJob] = {
         ROUNDED,
         _write_counts,
     ),
-    "xgboost": FaultJob(
+    "xgboost-one": FaultJob(
         ("xgboost", *_classes(30_000, 30), *_BOOST, "--param", "subsample=0.7"), ROUNDED
     ),
     "xgboost-all": FaultJob(
         ("xgboost", *_classes(20_000, 30), *_in_parts("1 MiB"), *_BOOST, "--layout", "all"),
         ROUNDED,
     ),
-    "lightgbm": FaultJob(
+    "lightgbm-one": FaultJob(
         ("lightgbm", *_classes(30_000, 30), *_BOOST, "--param", "subsample=0.7",
          "--param", "subsample_freq=1"),
         ROUNDED,
@@ -182,7 +182,7 @@ JOBS: Mapping[str, FaultJob] = {
         ("lightgbm", *_classes(20_000, 30), *_in_parts("1 MiB"), *_BOOST, "--layout", "all"),
         ROUNDED,
     ),
-    "forest": FaultJob(
+    "forest-whole": FaultJob(
         ("forest", *_classes(4000, 20), "--n-estimators", "60", "--oob-score")
     ),
     "forest-parts": FaultJob(
