@@ -82,7 +82,7 @@ def _write_counts(folder: Path) -> Words:
 
 _SEARCH: Words = ("gridsearch", "--cv", "3")
 _SGD_SEARCH: Words = (
-    "gridsearch", "--estimator", "SGDClassifier", "--grid", "alpha=loguniform(1e-6,1e-1)",
+    "gridsearch", "--estimator", "SGDClassifier", "--grid", "alpha={loguniform: [0.000001, 0.1]}",
 )  # fmt: skip
 _BOOST: Words = ("--n-estimators", "60", "--segment-rounds", "8", "--early-stopping-rounds", "20")
 
@@ -104,7 +104,7 @@ JOBS: Mapping[str, FaultJob] = {
         (
             *_SEARCH, *_classes(1500, 20), "--search", "tpe", "--n-iter", "12",
             "--estimator", "GradientBoostingClassifier", "--param", "n_estimators=12",
-            "--grid", "learning_rate=loguniform(0.01,0.5)", "--grid", "max_depth=2,3,4",
+            "--grid", "learning_rate={loguniform: [0.01, 0.5]}", "--grid", "max_depth=2,3,4",
         )
     ),
     "gridsearch-hyperband": FaultJob(
