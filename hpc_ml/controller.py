@@ -26,6 +26,7 @@ from hpc_ml.runs.atomic import explained_writes, write_json
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.heartbeat import Heartbeat
 from hpc_ml.runs.ledger import Ledger
+from hpc_ml.runs.leftovers import remove_begun
 from hpc_ml.runs.listener import Listener
 from hpc_ml.runs.ownership import Ownership, OwnershipLost
 from hpc_ml.runs.record import RunRecord, RunState, read_clock
@@ -82,6 +83,7 @@ def conduct(
         stack.callback(owner.release)
         if begin is not None:
             begin()
+        remove_begun(folder.layout)
 
         def check_stop() -> None:
             signals.check()

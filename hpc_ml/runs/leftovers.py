@@ -10,10 +10,11 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpc_ml.errors import BadRun
+from hpc_ml.errors import BadRun, TaskFailed
 from hpc_ml.runs.atomic import explain_write_failure
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.index import check_id
@@ -23,6 +24,7 @@ from hpc_ml.runs.layout import RunLayout
 _UNFINISHED_RUN = re.compile(r"\.(?P<run>\d{8}-\d{6}-[0-9a-f]{6})\.[0-9a-f]{8}")
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}(\.old)?")
 _CLAIM = re.compile(r"owner-.+\.next")
+_IN_PART = "written in part"
 # A run is made within seconds; one that is younger may be in the making.
 _MAKING_S = 600
 
@@ -61,6 +63,17 @@ def find_in_run(layout: RunLayout) -> list[Leftover]:
     return [Leftover(path, what, layout.run_id) for path, what in _look_into(layout)]
 
 
+def remove_begun(layout: RunLayout) -> None:
+    """Remove what writers that were killed had begun; only the run's owner may.
+
+    A request to stop, which others write, is left alone, and so is what cannot be removed.
+    """
+    for path, what in _look_into(layout):
+        if what == _IN_PART and not path.name.startswith(f".{layout.cancel_file.name}."):
+            with suppress(TaskFailed):
+                remove(path)
+
+
 def _look_into(layout: RunLayout) -> Iterator[tuple[Path, str]]:
     named = {
         layout.tls: "its keys",
@@ -71,7 +84,7 @@ def _look_into(layout: RunLayout) -> Iterator[tuple[Path, str]]:
     for place, folders, files in os.walk(layout.path):
         for name in sorted([*folders, *files]):
             if _TEMPORARY.fullmatch(name):
-                yield Path(place, name), "written in part"
+                yield Path(place, name), _IN_PART
             elif place == str(layout.path) and _CLAIM.fullmatch(name):
                 yield Path(place, name), "a claim on it that came to nothing"
         folders[:] = [name for name in folders if not _TEMPORARY.fullmatch(name)]

@@ -158,15 +158,3 @@ def test_an_event_that_cannot_be_written_stops_nothing(tmp_path, caplog):
 def free_bytes(folder):
     disk = os.statvfs(folder)
     return disk.f_bavail * disk.f_frsize
-
-
-def test_leftovers_of_killed_writers_go_and_a_request_to_stop_stays(tmp_path):
-    run = create(tmp_path)
-    (run.path / "predictions").mkdir()
-    (run.path / ".model.0a1b" / "deep").mkdir(parents=True)
-    for name in (".run.json.0a1b", "ledger/.kmeans.state.0a1b", "predictions/.part-00001.0a1b"):
-        (run.path / name).touch()
-    (run.path / ".cancel.json.0a1b").touch()
-    run.remove_leftovers()
-    assert [path.name for path in run.path.rglob(".*")] == [".cancel.json.0a1b"]
-    assert run.read_record() == record()
