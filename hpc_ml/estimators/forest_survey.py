@@ -13,6 +13,9 @@ from hpc_ml.estimators.inputs import AnyCollective
 
 # Dask pauses a worker at 80 % of its limit; the trees that are grown need room too.
 _MEMORY_SHARE = 0.7
+# A worker with its libraries. Not what it uses at the moment: that is never twice the same, and
+# with it the forest would not be.
+_BASE_BYTES = 300 * 2**20
 _GIB = 2**30
 
 
@@ -51,8 +54,7 @@ def _needed_bytes(collective: AnyCollective) -> int:
 
 
 def spare_bytes(holder: Any, _state: Any) -> float:
-    """Return the memory that is left for rows here, held ones included; for `Collective.each`."""
-    import psutil
+    """Return the memory that a worker has for rows; for `Collective.each`."""
     from distributed import get_worker
 
     try:
@@ -61,8 +63,7 @@ def spare_bytes(holder: Any, _state: Any) -> float:
         limit_bytes = None
     if not limit_bytes:
         return float("inf")
-    used_bytes = psutil.Process().memory_info().rss - holder.held_bytes
-    return float(_MEMORY_SHARE * limit_bytes - used_bytes)
+    return float(_MEMORY_SHARE * limit_bytes - _BASE_BYTES)
 
 
 def _tell_parts(collective: AnyCollective, needed: int, spare: float) -> None:

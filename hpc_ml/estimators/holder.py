@@ -48,11 +48,6 @@ class Holder:
         self._memories: dict[int, Memory] = {}
         self._ahead: tuple[int, Future[Any]] | None = None
 
-    @property
-    def held_bytes(self) -> int:
-        """Memory of the partitions that are held now, those that were sent included."""
-        return self._kept_bytes + sum(int(block.nbytes) for block in self._sent.values())
-
     def assign(self, numbers: Iterable[int], rank: int, size: int) -> None:
         """Hold these partitions from now on, and forget others."""
         self.numbers, self.rank, self.size = tuple(numbers), rank, size

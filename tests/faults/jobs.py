@@ -65,9 +65,9 @@ def _write_rows_to_predict(folder: Path) -> Words:
     from sklearn.datasets import make_classification
     from sklearn.neighbors import KNeighborsClassifier
 
-    X, y = make_classification(n_samples=23_000, n_features=16, random_state=0)
-    np.save(folder / "rows.npy", X[3000:])
-    skops.io.dump(KNeighborsClassifier(9).fit(X[:3000], y[:3000]), folder / "model.skops")
+    X, y = make_classification(n_samples=61_500, n_features=16, random_state=0)
+    np.save(folder / "rows.npy", X[1500:])
+    skops.io.dump(KNeighborsClassifier(9).fit(X[:1500], y[:1500]), folder / "model.skops")
     return ("--data", str(folder / "rows.npy"), "--model", str(folder / "model.skops"))
 
 
@@ -190,7 +190,7 @@ JOBS: Mapping[str, FaultJob] = {
          "--max-depth", "8", "--memory", "0.4 GiB")
     ),
     "predict": FaultJob(
-        ("predict", "--output", "label,probability", *_in_parts("128 KiB")),
+        ("predict", "--output", "label,probability", *_in_parts("1 MiB")),
         EXACT,
         _write_rows_to_predict,
     ),
