@@ -1,6 +1,7 @@
 """Zarr, versions 2 and 3: arrays named X and y in a group, or the one that data.dataset names."""
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 
 from hpc_ml.data.files import reading
 from hpc_ml.data.formats.arrays import join_matrices
+from hpc_ml.data.formats.npy import pickled
 from hpc_ml.data.formats.stores import Chosen, lay_out, read_rows
 from hpc_ml.data.matrix import Matrix
 from hpc_ml.data.pieces import Layout, Piece, count_rows
@@ -30,6 +32,7 @@ def plan(source: DataSource) -> Layout:
     location = source.location
     with _open(location.address) as root:
         found = lay_out([root], [location.address], source)
+        _refuse_pickles(root, found.chosen, location.address)
     listing = "".join(f"{name}:{file}\n" for name, file in location.listing())
     return Layout(
         kind="matrix",
@@ -64,6 +67,28 @@ def place(layout: Layout, piece: Piece, row: int) -> str:
     return f"{layout.reading.address}, row {piece[0].start + row + 1}"
 
 
+def _refuse_pickles(root: Any, chosen: Chosen, address: str) -> None:
+    """Raise BadData for an array that numcodecs would unpickle; old ones do so unasked."""
+    for name in filter(None, (chosen.X, chosen.y)):
+        metadata = root[name].metadata
+        codecs = [
+            *(getattr(metadata, "filters", None) or ()),
+            getattr(metadata, "compressor", None),
+        ]
+        if any(getattr(codec, "codec_id", None) == "pickle" for codec in codecs):
+            raise pickled(address, f"array {name!r}")
+
+
+class _OfOthers(logging.Filter):
+    """Leaves out what asyncio logs of zarr's tasks: the error of one is raised, and told by us."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "zarr" not in record.getMessage()
+
+
+_of_others = _OfOthers()
+
+
 class _Alone:
     """A store that is one array, as a group that holds it under one name."""
 
@@ -90,6 +115,7 @@ def _open(address: str) -> Iterator[Any]:
             hint="pip install zarr",
         ) from None
     # The workers are one process for each core: no threads beside them.
+    logging.getLogger("asyncio").addFilter(_of_others)
     with reading(address, "Zarr"), zarr.config.set({"async.concurrency": 1}):
         node = zarr.open(address, mode="r")
         yield node if isinstance(node, zarr.Group) else _Alone(node)
