@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import click
 
 from hpc_ml.errors import ExitCode, TaskFailed
+from hpc_ml.run_jobs import is_job_alive
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.ownership import Ownership, read_owner
 from hpc_ml.runs.record import RunState, read_clock
@@ -28,8 +29,13 @@ def hold(folder: RunFolder) -> Iterator[None]:
 
     A controller elsewhere counts as dead when its heartbeat stands still by this host's clock.
     """
+    record = folder.read_record()
     try:
-        owner = Ownership.take(folder.layout, tell=lambda line: click.echo(line, err=True))
+        owner = Ownership.take(
+            folder.layout,
+            alive=lambda job_id: is_job_alive(record, job_id),
+            tell=lambda line: click.echo(line, err=True),
+        )
     except TaskFailed:
         # A disk that is full takes no mark, and is what runs are removed for.
         last = read_owner(folder.layout)

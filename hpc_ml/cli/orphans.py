@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hpc_ml.cli.dead_runs import hold, is_dead, settle
 from hpc_ml.clusters.tls import remove_keys
 from hpc_ml.errors import BadInput, BadRun, HpcMlError, SchedulerMissing
+from hpc_ml.run_jobs import is_same_job
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.layout import TAG_PREFIX, RunLayout
 from hpc_ml.runs.leftovers import is_own_folder
@@ -96,10 +97,8 @@ class JobsOfRuns:
 
     def has_controller(self, record: RunRecord) -> bool:
         """Return whether a controller's job of the run is there, be it one that waits to go on."""
-        if record.controller_job is None:
-            return False
         return any(
-            _number(job_id) == _number(record.controller_job) and self._is_live(job_id)
+            is_same_job(job_id, record.controller_job) and self._is_live(job_id)
             for job_id in self.jobs
         )
 
@@ -176,11 +175,6 @@ def _open_installed() -> "list[Scheduler]":
             continue
         found.append(scheduler)
     return found
-
-
-def _number(job_id: str) -> str:
-    """The id of `ID;CLUSTER` and of `ID.server`: commands print one where others print both."""
-    return job_id.partition(";")[0].partition(".")[0]
 
 
 def find_run_folder(job: "NamedJob") -> RunFolder | None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hpc_ml.errors import SchedulerMissing
+from hpc_ml.runs.heartbeat import Heartbeat
 from hpc_ml.runs.ownership import Ownership
 from tests.disks import fill
 
@@ -97,6 +98,26 @@ def test_a_run_whose_next_controller_waits_lives(make_run, type_words, scheduler
     words = ["--jobs", "--leftovers", "--runs-older-than", "30d", "--yes", "--json"]
     code, told = tell_json(type_words("clean", *words))
     assert (code, told["jobs"], told["runs"], scheduler.cancelled) == (0, [], [], [])
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+def test_a_clock_that_jumped_ends_no_run_that_beats(
+    make_run, type_words, scheduler, monkeypatch, days
+):
+    run = make_run(state="running", on="slurm", scheduler="slurm", worker_jobs=["13"], **GONE)
+    Ownership.take(run.layout)
+    owner = json.loads(run.layout.owner_file.read_text())
+    elsewhere = owner | {"host": "node7", "boot_id": "another"}
+    run.layout.owner_file.write_text(json.dumps(elsewhere))
+    scheduler.add("13", "running", name=run.layout.tag, folder=run.path)
+    monkeypatch.setattr("hpc_ml.runs.heartbeat.read_clock", lambda: days_ago(days))
+    words = ["--jobs", "--leftovers", "--runs-older-than", "30d", "--yes", "--json"]
+    with Heartbeat(run.layout, interval_s=0.05):
+        code, told = tell_json(type_words("clean", *words))
+    assert (told["cancelled"], told["removed"], scheduler.cancelled) == ([], [], [])
+    assert code == (4 if days > 0 else 0)
+    assert all("which is alive" in line for line in told["left_alone"])
+    assert run.layout.owner_file.exists()
 
 
 def test_workers_whose_controllers_job_ended_are_orphans(make_run, type_words, scheduler):
