@@ -3,28 +3,17 @@
 from pathlib import Path
 
 import pandas as pd
-import pytest
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.model_selection import train_test_split
 
 from hpc_ml.tasks import registry
 from tests.conftest import Command, json_of
-from tests.privacy import assert_private
-from tests.reference_jobs import JOBS, words_of
+from tests.reference_jobs import JOBS
 
 
 def test_every_task_has_a_reference_job() -> None:
     assert set(JOBS) | {"gridsearch", "predict"} == set(registry.names())
-
-
-@pytest.mark.parametrize("task", ["kmeans", "lightgbm", "xgboost"])  # others' own tests run theirs
-def test_the_reference_job_here(hpc_ml: Command, task: str) -> None:
-    run = json_of(hpc_ml("run", *words_of(task), "--workers", 2, "--json"))
-
-    assert run["state"] == "completed"
-    JOBS[task].check(run)
-    assert_private(Path(run["dir"]))
 
 
 def test_a_table_far_larger_than_what_was_learned_from(hpc_ml: Command, tmp_path: Path) -> None:
