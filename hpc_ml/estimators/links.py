@@ -55,6 +55,7 @@ class Link:
         self._incoming = incoming
         self._outgoing = outgoing
         self._sending = threading.Lock()
+        self._receiving = threading.Lock()
         for sock in (incoming, outgoing):
             _keep_alive(sock)
 
@@ -68,18 +69,23 @@ class Link:
 
     def receive(self) -> Any:
         """Return the next message. Raises OSError when the other end is gone."""
-        body_bytes, count = _HEAD.unpack(_read(self._incoming, _HEAD.size))
-        sizes = _read(self._incoming, _SIZE.size * count)
-        body = _read(self._incoming, body_bytes)
-        buffers = [_read(self._incoming, size) for (size,) in _SIZE.iter_unpack(sizes)]
+        with self._receiving:
+            body_bytes, count = _HEAD.unpack(_read(self._incoming, _HEAD.size))
+            sizes = _read(self._incoming, _SIZE.size * count)
+            body = _read(self._incoming, body_bytes)
+            buffers = [_read(self._incoming, size) for (size,) in _SIZE.iter_unpack(sizes)]
         return pickle.loads(body, buffers=buffers)
 
     def close(self) -> None:
-        """Close the connection; `receive` raises at both ends."""
-        for sock in (self._incoming, self._outgoing):
+        """Close the connection; `receive` raises at both ends.
+
+        No socket is closed while a thread is inside of it. OpenSSL answers the end of a
+        connection with an alert, which would go to whatever file has got the number since.
+        """
+        for sock, used in ((self._incoming, self._receiving), (self._outgoing, self._sending)):
             with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)  # whoever is inside is thrown out
+            with used, suppress(OSError):
                 sock.close()
 
 
