@@ -84,6 +84,8 @@ def run(
         open_scheduler(plan.profile).check_commands()
     folder = make_folder(job, layout, check(job), listener)
     listener.tell(f"run {folder.run_id} in {folder.path}")
+    if job.controller.requeue:
+        listener.tell("requeue is left out: it is for runs that are handed over by hpc-ml submit")
     return conduct(folder, job, listener)
 
 

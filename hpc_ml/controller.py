@@ -72,7 +72,7 @@ def conduct(
         Where the run failed or was stopped.
     """
     own = find_own_job(os.environ, controller_walltime_s(job) if submitted else None)
-    hint = f"go on with: hpc-ml resume {folder.run_id}"
+    hint = f"go on with: hpc-ml resume {folder.run_id}{' --submit' if submitted else ''}"
     countdown = Countdown(own, hint)
     with ExitStack() as stack:
         # Libraries write files of the run too, and their temporary files.

@@ -11,7 +11,7 @@ from hpc_ml.runs.atomic import explain_write_failure, write_text
 from hpc_ml.runs.cancellation import clear_cancel
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.listener import Listener
-from hpc_ml.runs.ownership import read_owner
+from hpc_ml.runs.ownership import check_free, read_owner
 from hpc_ml.runs.record import RunRecord, RunState, read_clock
 from hpc_ml.spec.job import Job
 from hpc_ml.spec.layers import dump_job
@@ -77,10 +77,11 @@ class Resumption:
 
 
 def check_idle(folder: RunFolder, record: RunRecord) -> None:
-    """Raise BadRun where a run waits or goes on under a batch job, naming who has it.
+    """Raise BadRun where a run goes on, or waits or goes on under a batch job, naming who has it.
 
     Where the scheduler cannot be asked, a run that has begun is left to its heartbeat.
     """
+    check_free(folder.layout)
     job_id = record.controller_job
     if record.state.ended or job_id is None:
         return

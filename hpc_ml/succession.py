@@ -176,6 +176,6 @@ class Succession:
 
 
 _WORDS = {
-    JobEnd.WALLTIME: "the controller's job reached its walltime",
+    JobEnd.WALLTIME: "the controller's job is at the end of its walltime",
     JobEnd.PREEMPTION: "the controller's job makes way for one of higher priority",
 }

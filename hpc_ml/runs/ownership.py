@@ -115,6 +115,13 @@ class Ownership:
                 self._layout.owner_file.unlink()
 
 
+def check_free(layout: RunLayout) -> None:
+    """Raise BadRun when a process of this host owns the run: what `take` would find, at once."""
+    owner = read_owner(layout)
+    if owner is not None and owner.is_alive():
+        raise _refuse(layout, owner)
+
+
 def read_owner(layout: RunLayout) -> OwnerRecord | None:
     """Return the owner of a run; None where there is none, or its record is half written."""
     return _read(layout.owner_file)

@@ -84,7 +84,7 @@ def test_the_successor_is_on_record_before_the_controller_ends(make_run, schedul
     assert scheduler.submitted == [(run.layout.controller_script, "12")]
     assert (record.controller_job, record.controller_jobs) == ("s1", ["12", "s1"])
     assert (record.walltimes_reached, record.idle_terms) == (1, 0)
-    assert told == ["the controller's job reached its walltime (1 of 3): job s1 goes on"]
+    assert told == ["the controller's job is at the end of its walltime (1 of 3): job s1 goes on"]
 
 
 def test_a_second_idle_controller_is_the_last(make_run, scheduler):
