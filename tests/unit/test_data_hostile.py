@@ -51,7 +51,7 @@ def test_a_zarr_store_is_not_unpickled(
     tmp_path: Path, metadata: dict[str, object], careless: bool,
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    if careless:  # as numcodecs was before 0.16.6
+    if careless:  # as older versions of numcodecs are
         monkeypatch.setattr("numcodecs.pickles.ALLOW_UNSAFE_PICKLE_DECODE", True, raising=False)
     write_store(tmp_path / "data.zarr", pickle.dumps(Bomb(tmp_path / "boom")), **metadata)
     code = cli.main(["data", "inspect", str(tmp_path / "data.zarr")], standalone_mode=False)
