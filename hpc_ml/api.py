@@ -15,7 +15,7 @@ from hpc_ml.runs.index import find_run
 from hpc_ml.runs.index import runs_dir as choose_runs_dir
 from hpc_ml.runs.layout import RunLayout
 from hpc_ml.runs.listener import Listener, Silence
-from hpc_ml.runs.ownership import Ownership
+from hpc_ml.runs.ownership import Ownership, drop_dead_owner
 from hpc_ml.runs.record import RunState
 from hpc_ml.runs.summary import RunSummary, summarise
 from hpc_ml.schedulers import open_scheduler
@@ -152,6 +152,7 @@ def resume(
     record = folder.read_record()
     if record.state is RunState.COMPLETED:
         listener.tell(f"run {folder.run_id} is completed: there is nothing to resume")
+        drop_dead_owner(folder.layout)  # killed after its last word
         return summarise(folder)
     check_idle(folder, record)
     stored = job_file_layer(folder.layout.job_file)

@@ -127,6 +127,14 @@ def read_owner(layout: RunLayout) -> OwnerRecord | None:
     return _read(layout.owner_file)
 
 
+def drop_dead_owner(layout: RunLayout) -> None:
+    """Remove the mark of a dead process from a run that nobody will go on with."""
+    owner = read_owner(layout)
+    if owner is not None and owner.is_alive() is False:
+        with suppress(OSError):
+            layout.owner_file.unlink()
+
+
 def _read(path: Path) -> OwnerRecord | None:
     try:
         return OwnerRecord.model_validate_json(path.read_bytes())

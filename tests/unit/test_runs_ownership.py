@@ -12,7 +12,7 @@ import pytest
 from hpc_ml.errors import BadRun, RunFolderGone
 from hpc_ml.runs.heartbeat import Heartbeat
 from hpc_ml.runs.layout import RunLayout
-from hpc_ml.runs.ownership import Ownership, OwnershipLost, read_owner
+from hpc_ml.runs.ownership import Ownership, OwnershipLost, drop_dead_owner, read_owner
 
 HOLD = (
     "import sys; from pathlib import Path\n"
@@ -228,3 +228,13 @@ def test_of_many_takers_one_wins(layout, depth):
     assert len(refused) == 7
     assert [str(e) for e in refused if f"process {os.getpid()} on " not in str(e)] == []
     assert [path.name for path in layout.path.iterdir()] == ["owner.json"]
+
+
+def test_the_mark_of_a_dead_process_is_dropped_and_that_of_a_live_one_stays(layout, holder):
+    drop_dead_owner(layout)
+    assert layout.owner_file.exists()
+    holder.kill()
+    holder.wait()
+    drop_dead_owner(layout)
+    assert not layout.owner_file.exists()
+    drop_dead_owner(layout)
