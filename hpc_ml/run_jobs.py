@@ -10,6 +10,7 @@ from hpc_ml.schedulers.base import job_number
 
 if TYPE_CHECKING:
     from hpc_ml.schedulers.base import Scheduler
+    from hpc_ml.schedulers.patience import PatientScheduler
 
 _END_LIMIT_S = 30.0
 
@@ -28,7 +29,9 @@ def list_jobs(record: RunRecord) -> list[str]:
     return [*controller, *record.worker_jobs]
 
 
-def find_live(scheduler: "Scheduler", layout: RunLayout, record: RunRecord) -> list[str]:
+def find_live(
+    scheduler: "Scheduler | PatientScheduler", layout: RunLayout, record: RunRecord
+) -> list[str]:
     """Return the jobs that wait or run: of those on record, and of all under the run's name."""
     job_ids = list(dict.fromkeys([*list_jobs(record), *scheduler.find(layout.tag)]))
     reports = scheduler.poll(job_ids) if job_ids else {}

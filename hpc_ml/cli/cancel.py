@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ _CLEAN_END_S = 8.0
 _FAR_END_S = 30.0
 _LAST_END_S = 30.0
 _JOBS_END_S = 30.0
+_PATIENCE_S = 60.0
 _LOOK_EVERY_S = 0.1
 
 
@@ -132,9 +134,12 @@ def _end_jobs(folder: RunFolder, record: RunRecord) -> str:
     """End the jobs that are recorded and those that carry the run's name; say how many."""
     if record.scheduler is None:
         return ""
+    from hpc_ml.schedulers.patience import PatientScheduler
+
     try:
         scheduler = open_run_scheduler(record)
-        live = find_live(scheduler, folder.layout, record)
+        patient = PatientScheduler(scheduler, partial(click.echo, err=True), patience_s=_PATIENCE_S)
+        live = find_live(patient, folder.layout, record)
     except HpcMlError as error:
         if not record.state.ended:
             raise
@@ -144,7 +149,7 @@ def _end_jobs(folder: RunFolder, record: RunRecord) -> str:
     while live:  # again, since a controller may have submitted one more before it ended
         _end_live(scheduler, live)
         ended += len(live)
-        live = find_live(scheduler, folder.layout, record)
+        live = find_live(patient, folder.layout, record)
     return f"; {ended} of its jobs ended" if ended else "; no job of it was left"
 
 

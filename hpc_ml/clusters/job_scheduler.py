@@ -148,7 +148,7 @@ class JobScheduler(Scheduler):
         cuts = self._cuts[key]
         cuts.append(seconds)
         if outlives(cuts, self.life_s):
-            self._given_up[key] = too_long("a task", cuts)
+            self._given_up[key] = too_long(f"a {str(key).partition('-')[0]}", cuts)
 
     def _give_up(self) -> None:
         """Err the tasks that are given up, as soon as they are in a state that can."""

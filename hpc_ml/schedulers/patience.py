@@ -2,13 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from hpc_ml.errors import NoCluster
 from hpc_ml.runs.layout import RunLayout
-from hpc_ml.schedulers.base import Scheduler, SchedulerBusy, job_number
+from hpc_ml.schedulers.base import JobReport, Scheduler, SchedulerBusy, job_number
 
 T = TypeVar("T")
 
@@ -81,6 +81,11 @@ class PatientScheduler:
         """Ask for the end of jobs as `Scheduler.cancel` does."""
         ids = list(job_ids)
         self._repeat(lambda: self._scheduler.cancel(ids))
+
+    def poll(self, job_ids: Iterable[str]) -> Mapping[str, JobReport]:
+        """Look jobs up as `Scheduler.poll` does."""
+        ids = list(job_ids)
+        return self._repeat(lambda: self._scheduler.poll(ids))
 
     def find(self, name: str) -> list[str]:
         """Look for jobs as `Scheduler.find` does."""

@@ -54,12 +54,12 @@ def asked(commands: FakeCommands, tmp_path: Path) -> Asked:
     return Asked(commands, tmp_path)
 
 
-@pytest.mark.parametrize("verb", ["validate", "cancel", "find"])
+@pytest.mark.parametrize("verb", ["validate", "cancel", "find", "poll"])
 def test_what_is_not_answered_is_asked_again_and_told_once(asked: Asked, verb: str) -> None:
     for command in ("sbatch", "scancel", "squeue"):
-        asked.answer_after(3, command, "echo 7")
-    words = {"validate": asked.script, "cancel": ["7"], "find": "hpcml-x"}
-    assert getattr(asked.patient, verb)(words[verb]) in (None, ["7"])
+        asked.answer_after(3, command, "echo '7|RUNNING|n1|None'")
+    words = {"validate": asked.script, "cancel": ["7"], "find": "hpcml-x", "poll": ["7"]}
+    getattr(asked.patient, verb)(words[verb])
     assert len(asked.commands.calls()) == 4
     stopped, over = asked.told
     assert "Socket timed out" in stopped
