@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY_S = 0.2
 _END_LIMIT_S = 30
+_VERDICT_LIMIT_S = 45
 # Workers end by themselves when their scheduler closes: Dask's nannies take some 5 s for it. Cut
 # short they would stand as cancelled in the accounts of a run that went well.
 _GRACE_S = 10
@@ -139,11 +140,12 @@ class JobWorkers(Cluster):
         return self._lifetime.work_s
 
     def is_blameless(self, worker: str) -> bool:
-        while self._cluster is not None and (verdict := self._dask.verdict(worker)) is None:
+        deadline_s = time.monotonic() + _VERDICT_LIMIT_S
+        while (verdict := self._dask.verdict(worker)) is None and time.monotonic() < deadline_s:
             self._request.check()
-            self._watch.check(len(self._arrived_jobs()))
+            self.check()
             time.sleep(_LOOK_EVERY_S)
-        return self._cluster is not None and bool(verdict)
+        return bool(verdict)
 
     def _arrived_jobs(self, *, leaving: bool = True) -> set[str]:
         """Return the jobs that have a process here, named JOB, or JOB-0, JOB-1 of several."""
@@ -166,7 +168,7 @@ class JobWorkers(Cluster):
             self._close_scheduler()
             grace_s = 0 if at_once else _GRACE_S
         finally:
-            job_ids = self._watch.job_ids()
+            job_ids = [*self._watch.job_ids(), *self._watch.find_unanswered()]
             patience_s = 0.0 if at_once else PATIENCE_S
             end_jobs(
                 self._scheduler, job_ids, limit_s=_END_LIMIT_S, grace_s=grace_s,

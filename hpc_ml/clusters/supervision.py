@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hpc_ml.clusters.base import ClusterRequest
 from hpc_ml.clusters.losses import Seen, is_blameless
 from hpc_ml.clusters.reconciliation import Decisions, History, Rules, reconcile, why_waiting
-from hpc_ml.errors import NoCluster, SubmissionRefused
+from hpc_ml.errors import NoCluster, SubmissionRefused, WorkersLost
 from hpc_ml.runs.logs import last_lines
 from hpc_ml.schedulers.base import JobReport, JobState, Scheduler, SchedulerBusy, job_number
 from hpc_ml.schedulers.patience import PatientScheduler
@@ -75,10 +75,23 @@ class JobWatch:
         self._reports[job_id] = JobReport(job_id, JobState.PENDING)
         self._request.submitted(job_id)
         self._changed.set()
+        if self._ended.is_set():  # nobody would end it
+            self._try(lambda: self._scheduler.cancel([job_id]))
         return job_id
 
     def job_ids(self) -> list[str]:
         return list(self._reports)
+
+    def find_unanswered(self) -> list[str]:
+        """Return jobs that were submitted without an answer, where the scheduler tells now."""
+        if not self.patient.unanswered:
+            return []
+        try:
+            found = self._scheduler.find(self._request.layout.tag)
+        except NoCluster:
+            return []
+        known = {job_number(job_id) for job_id in self._known_jobs()}
+        return [job_id for job_id in found if job_number(job_id) not in known]
 
     def reason(self) -> str:
         """Return why workers are missing, in the words of the first job that waits."""
@@ -119,6 +132,15 @@ class JobWatch:
         return self._history.bad_nodes if self._scheduler.leaves_out_nodes else ()
 
     def _watch_until_end(self) -> None:
+        try:
+            self._watch()
+        except Exception as error:  # in a thread it would be lost, and so would be workers
+            self._error = WorkersLost(
+                f"workers' jobs are not watched: {type(error).__name__}: {error}"
+            )
+            self._say(str(self._error))
+
+    def _watch(self) -> None:
         pause_s, polled_s = _FIRST_POLL_S, float("-inf")
         while not self._ended.is_set():
             if self._changed.wait(timeout=min(_TICK_S, pause_s)):
@@ -132,7 +154,8 @@ class JobWatch:
                 changed = self._poll_once()
                 polled_s = time.monotonic()
                 pause_s = _FIRST_POLL_S if changed else min(_SLOWEST_POLL_S, pause_s * _SLOWER_BY)
-            self._reconcile(present, leaving)
+            if not self._ended.is_set():
+                self._reconcile(present, leaving)
 
     def _ask_dask(self) -> tuple[frozenset[str], frozenset[str]]:
         """Return the jobs that have processes in Dask, and those that leave or have left."""

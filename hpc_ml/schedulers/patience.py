@@ -69,6 +69,8 @@ class PatientScheduler:
         self.outage = Outage(tell)
         self._scheduler = scheduler
         self._pause = pause
+        self.unanswered = False
+        """Whether a submission had no answer yet, and may have been taken."""
         self._patience_s = patience_s
         # One submission at a time: of jobs that are found, one alone can be the one in question.
         self._submitting = threading.Lock()
@@ -104,17 +106,21 @@ class PatientScheduler:
         A submission without an answer may have been taken. Before it is repeated the job is
         looked for by its name; `known` returns the ids of the run's other jobs.
         """
-        unsure = False
 
         def submit_once() -> str:
-            nonlocal unsure
-            if unsure and (job_id := self._find_taken(script, known())):
+            if self.unanswered and (job_id := self._find_taken(script, known())):
                 return job_id
-            unsure = True
-            return self._scheduler.submit(script, without_nodes=without_nodes, after=after)
+            self.unanswered = False
+            try:
+                return self._scheduler.submit(script, without_nodes=without_nodes, after=after)
+            except SchedulerBusy:
+                self.unanswered = True
+                raise
 
         with self._submitting:
-            return self._repeat(submit_once)
+            job_id = self._repeat(submit_once)
+            self.unanswered = False
+            return job_id
 
     def _find_taken(self, script: Path, known: Collection[str]) -> str | None:
         tag = RunLayout(script.parent).tag
