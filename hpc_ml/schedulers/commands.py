@@ -13,6 +13,8 @@ from hpc_ml.errors import SchedulerMissing
 from hpc_ml.schedulers.base import SchedulerBusy
 
 TIMEOUT_S = 60
+# A job inherits it, and its scheduler writes its log by it.
+_UMASK = 0o077
 # A login node has limits on processes, memory and files that pass.
 _SHORTAGES = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
@@ -57,6 +59,7 @@ def ask(command: Sequence[str], *, folder: Path | None = None) -> Answer:
             command,
             cwd=folder,
             env=clean_environment(os.environ),
+            umask=_UMASK,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

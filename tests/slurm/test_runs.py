@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import LIMIT_S, Command, command_of, json_of
+from tests.privacy import assert_private
 from tests.reference import (
     SVC_JOB,
     TEXT_JOB,
@@ -94,6 +95,7 @@ def test_a_submitted_run_passes_its_states_and_leaves_no_job(hpc_ml: Command, on
     await_empty_queue()  # the controller's own job ends a moment after its run
 
     result = json_of(hpc_ml("results", submitted["run"], "--json"))
+    assert_private(Path(result["dir"]))
     local = json_of(hpc_ml("run", "gridsearch", *words, "--json"))
     assert result["metrics"] == local["metrics"]
     assert_equal_results(Path(result["artefacts"]["cv_results"]), search_svc().cv_results_)

@@ -32,6 +32,10 @@ def test_a_command_sees_the_clean_environment_and_no_terminal(
     assert answer == Answer(3, "none\n", "oops\n")
 
 
+def test_what_a_command_writes_is_the_users_alone() -> None:
+    assert ask(["sh", "-c", "umask"]).output.strip() == "0077"
+
+
 def test_a_command_is_run_in_the_folder_asked_for(tmp_path: Path) -> None:
     assert ask(["pwd"], folder=tmp_path).output.strip() == os.path.realpath(tmp_path)
 
