@@ -94,7 +94,7 @@ class Boosting:
         safe = Course(self._key) if kept is None else Course.load(kept)
         if safe.key != self._key:
             safe = Course(self._key)
-        safe.mode = safe.mode or self._checkpoint.finished().get(self._layout_unit, "")
+        safe.mode = safe.mode or self._began()[0]
         losses = 0
         while not self._is_done(safe):
             course, began = deepcopy(safe), safe.rounds
@@ -159,14 +159,23 @@ class Boosting:
             self._tell(_describe(layout, size))
         return layout
 
+    def _began(self) -> tuple[str, int]:
+        """Return in which mode and by how many workers the training began; "" where it has not."""
+        mode, workers = self._checkpoint.finished().get(self._layout_unit, ("", 0))
+        return mode, workers
+
     def _settle(self, course: Course, layout: Layout) -> None:
         """Note where the booster is trained, which decides it: a resumed run does the same."""
-        if not course.mode:
-            self._checkpoint.record(self._layout_unit, layout.mode)
-        elif course.mode != layout.mode:
+        mode, workers = self._began()
+        count = len(layout.ranks)
+        if not mode:
+            self._checkpoint.record(self._layout_unit, [layout.mode, count])
+        elif mode != layout.mode or (
+            count != workers and not self._training.recipe.trainer.ANY_NUMBER
+        ):
             self._tell(
-                f"training began as {course.mode!r} and goes on as {layout.mode!r}, since these "
-                "workers cannot do otherwise: the booster will not be quite the same"
+                f"training began as {mode!r} with {workers} workers and goes on as "
+                f"{layout.mode!r} with {count}: the booster will not be quite the same"
             )
         course.mode = layout.mode
 

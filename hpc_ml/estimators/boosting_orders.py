@@ -161,6 +161,8 @@ class Trainer(Protocol):
 
     OWN_ROWS: bool
     """Whether its metrics are of the worker's own rows; else of all workers' rows."""
+    ANY_NUMBER: bool
+    """Whether any number of workers trains the same booster, but for rounding."""
 
     def __init__(self, holder: "Holder", muster: Muster) -> None: ...
 

@@ -27,6 +27,8 @@ class LightgbmTrainer:
     """A booster on one worker, alone or with others."""
 
     OWN_ROWS = True
+    # What rounding leaves in empty bins decides between thresholds that part rows alike.
+    ANY_NUMBER = False
 
     def __init__(self, holder: "Holder", muster: Muster) -> None:
         self._recipe: Recipe = muster.recipe

@@ -43,6 +43,7 @@ class XgboostTrainer:
     """A booster on one worker, alone or with others."""
 
     OWN_ROWS = False
+    ANY_NUMBER = True
 
     def __init__(self, holder: "Holder", muster: Muster) -> None:
         self._recipe: Recipe = muster.recipe

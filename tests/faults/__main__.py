@@ -64,8 +64,6 @@ _PLACES = {
         },
     ),
 }
-# Fewer and more than the run began with; fewer start sooner.
-_WORKERS_AFTER = (1, 1, 1, 3)
 
 
 @click.command(help=__doc__)
@@ -76,7 +74,7 @@ _WORKERS_AFTER = (1, 1, 1, 3)
 @click.option("--at", "moment_s", type=float, help="One moment, in seconds, in place of these.")
 @click.option("--seed", default=0, show_default=True, help="Of the moments.")
 @click.option(
-    "--workers-after", type=int, help="Workers of resumed runs; default 1, 1, 1, 3 in turn."
+    "--workers-after", type=int, help="Workers of resumed runs; default mostly 1, else 3."
 )
 @click.option("--folder", type=Path, default=Path("/tmp/hpc-ml-faults"), show_default=True)
 @click.option("--json", "json_file", type=Path, help="Where outcomes go; default in the folder.")
@@ -101,7 +99,8 @@ def main(
         drawn = draw(wall_s, moments, f"{seed}/{name}") if moment_s is None else [moment_s]
         for fault in _chosen(place.faults, faults):
             for number, moment in enumerate(drawn):
-                count = workers_after or _WORKERS_AFTER[number % len(_WORKERS_AFTER)]
+                after = (workers_after,) if workers_after else bench.job.workers_after
+                count = after[number % len(after)]
                 outcomes.append(place.faults[fault](bench, moment, count))
                 click.echo(outcomes[-1].describe())
                 write_outcomes(path, outcomes)

@@ -5,11 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.faults.controllers import Controller, Result, await_result
-from tests.faults.jobs import FaultJob
+from tests.faults.jobs import WORKERS, FaultJob
 from tests.faults.results import list_differences, list_strays
 from tests.faults.table import Outcome
-
-WORKERS = 2
 
 
 def no_jobs(run: Path) -> list[str]:
