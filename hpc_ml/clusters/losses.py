@@ -75,7 +75,7 @@ class Loss:
     orderly : bool
         Whether it left at the end of its walltime or was preempted: that does not count.
     barren : bool
-        Whether the job ended by itself before its worker came.
+        Whether the job ended by itself before its worker came, on a node that lives.
     quick : bool
         Whether it died soon after its start, so that the next may too.
     still_runs : bool
@@ -129,6 +129,7 @@ def _ended(report: JobReport, course: Course, now_s: float, walltime_s: int) -> 
     came = course.arrived_s is not None
     lived_s = 0.0 if course.arrived_s is None else now_s - course.arrived_s
     cancelled = report.state is JobState.CANCELLED
+    faultless = cancelled or report.state is JobState.NODE_FAILED
     return Loss(
         report.job_id,
         report.node,
@@ -137,7 +138,7 @@ def _ended(report: JobReport, course: Course, now_s: float, walltime_s: int) -> 
         orderly=report.state is JobState.PREEMPTED
         or (came and report.state is JobState.TIMEOUT)
         or (report.state is JobState.COMPLETED and lived_s > walltime_s / 2),
-        barren=not (came or cancelled),
+        barren=not (came or faultless),
         quick=not cancelled and lived_s < _QUICK_S,
     )
 

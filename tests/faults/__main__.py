@@ -56,7 +56,7 @@ _PLACES = {
             **dict(
                 [
                     _to_worker("worker killed", workers.kill_process),
-                    _to_worker("worker's job cancelled", workers.cancel_job),
+                    _to_worker("job cancelled", workers.cancel_job),
                     _to_worker("node down", workers.take_node_down),
                     _to_worker("walltime reached", workers.reach_walltime),
                 ]

@@ -138,6 +138,17 @@ def test_before_any_worker_came_the_second_death_ends_all() -> None:
     assert done.dead_job == "2"
 
 
+def test_a_node_that_fails_under_all_jobs_is_no_fault_of_theirs() -> None:
+    fleet = Fleet("1", "2")
+    for job in ("1", "2"):
+        fleet.report(job, JobState.RUNNING, node="n1")
+    fleet.look()
+    for job in ("1", "2"):
+        fleet.die(job, JobState.NODE_FAILED, node="n1")
+    assert fleet.look().error is None
+    assert fleet.look(after_s=60.0).submit == 2
+
+
 def test_the_only_job_gets_a_second_try() -> None:
     fleet = Fleet("1")
     fleet.die("1")
