@@ -42,6 +42,9 @@ def validate(
     except ValidationError as reason:
         keys = {key.path: key for key in keys_of(model)}
         raise refusal(_complaints(reason, values, keys, place_of), error) from None
+    except UnicodeEncodeError as reason:  # pydantic minds it in values, but not in names
+        found = reason.object[reason.start : reason.end]
+        raise error(f"a name in the job has {found!a}, which is no text in UTF-8") from None
 
 
 def _complaints(

@@ -15,7 +15,9 @@ _UNIT_BYTES = {
     "g": GIB, "gib": GIB, "gb": 10**9,
     "t": 2**40, "tib": 2**40, "tb": 10**12,
 }  # fmt: skip
-_MEMORY = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>[A-Za-z]*)")
+# What is longer is beyond any machine, and may be beyond a float.
+_MEMORY = re.compile(r"(?P<number>\d{1,20}(\.\d+)?)\s*(?P<unit>[A-Za-z]*)")
+_MOST_WALLTIME_S = 3_650 * 86_400
 _UNITS_OF_TIME = re.compile(r"((?P<d>\d+)d)?((?P<h>\d+)h)?((?P<m>\d+)m)?((?P<s>\d+)s)?")
 _CLOCK = re.compile(r"((?P<d>\d+)-)?(?P<h>\d+):(?P<m>[0-5]?\d):(?P<s>[0-5]?\d)")
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
@@ -41,6 +43,8 @@ def parse_walltime(value: object) -> int:
         raise ValueError(f"{text!r} is not a walltime: write {WALLTIME_FORMS}")
     if seconds <= 0:
         raise ValueError(f"{text!r} is not a walltime: it must be longer than zero")
+    if seconds > _MOST_WALLTIME_S:
+        raise ValueError(f"{text!r} is not a walltime: it is longer than ten years")
     return seconds
 
 
