@@ -52,6 +52,8 @@ class KeptTrees:
     """
 
     def __init__(self, checkpoint: Checkpoint, digest: str) -> None:
+        import skops.io  # noqa: F401 - now, since it would count as the cost of the first part
+
         self._checkpoint = checkpoint
         self._digest = digest
         self._trees: dict[int, Any] = {}

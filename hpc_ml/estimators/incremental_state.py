@@ -28,6 +28,8 @@ class KeptState:
     """
 
     def __init__(self, checkpoint: Checkpoint, name: str, of: str) -> None:
+        import skops.io  # noqa: F401 - now, since it would count as the cost of the first state
+
         self._checkpoint = checkpoint
         self._name = name
         self._of = of
