@@ -128,8 +128,7 @@ def _ended(report: JobReport, course: Course, now_s: float, walltime_s: int) -> 
     why = report.explanation or f"is {report.state}"
     came = course.arrived_s is not None
     lived_s = 0.0 if course.arrived_s is None else now_s - course.arrived_s
-    cancelled = report.state is JobState.CANCELLED
-    faultless = cancelled or report.state is JobState.NODE_FAILED
+    faultless = report.state in (JobState.CANCELLED, JobState.NODE_FAILED)
     return Loss(
         report.job_id,
         report.node,
@@ -139,7 +138,7 @@ def _ended(report: JobReport, course: Course, now_s: float, walltime_s: int) -> 
         or (came and report.state is JobState.TIMEOUT)
         or (report.state is JobState.COMPLETED and lived_s > walltime_s / 2),
         barren=not (came or faultless),
-        quick=not cancelled and lived_s < _QUICK_S,
+        quick=not faultless and lived_s < _QUICK_S,
     )
 
 

@@ -63,14 +63,15 @@ class JobWatch:
         self._tell_lines()
 
     def submit(self, script: Path) -> str:
-        """Submit a job; a refusal is kept for `check` and raised."""
+        """Submit one of the first jobs; a refusal is kept for `check` and raised."""
         try:
-            job_id = self.patient.submit(
-                script, without_nodes=self._left_out(), known=self._known_jobs
-            )
+            return self._submit(script)
         except NoCluster as refusal:
             self._refusal = refusal
             raise
+
+    def _submit(self, script: Path) -> str:
+        job_id = self.patient.submit(script, without_nodes=self._left_out(), known=self._known_jobs)
         self._submitted_s[job_id] = time.monotonic()
         self._reports[job_id] = JobReport(job_id, JobState.PENDING)
         self._request.submitted(job_id)
@@ -222,26 +223,26 @@ class JobWatch:
     def _act(self, decisions: Decisions) -> None:
         for line in decisions.lines:
             self._say(line)
-        if decisions.error is not None:
+        if decisions.error is not None and self._error is None:
             self._error = self._with_log(decisions.error, decisions.dead_job)
         if decisions.cancel:
             self._try(lambda: self.patient.cancel(decisions.cancel))
         for _ in range(decisions.submit):
-            if not self._ended.is_set():
+            if not (self._ended.is_set() or self._history.stopped):
                 self._submit_replacement()
 
     def _submit_replacement(self) -> None:
         script = self._request.layout.worker_script
         try:
-            self.submit(script)
+            self._submit(script)
         except SubmissionRefused as refusal:
-            left_out = self._left_out()
-            stopped = not left_out
-            self._history = replace(
-                self._history, deaths={}, stopped=stopped, owed=self._history.owed + bool(left_out)
-            )
-            what = "no jobs are submitted any more" if stopped else "tried again with all nodes"
-            self._say(f"{refusal}; {what}")
+            if self._left_out():
+                self._say(f"{refusal.problem}: submitting to all nodes again")
+                self._history = replace(self._history, deaths={}, owed=self._history.owed + 1)
+                return
+            self._say(f"{refusal}; no more jobs are submitted")
+            self._history = replace(self._history, stopped=True, owed=0)
+            self._error = refusal
         except NoCluster as error:
             self._history = replace(self._history, owed=self._history.owed + 1)
             self._say(str(error))

@@ -98,6 +98,15 @@ def test_a_job_that_ends_by_itself_early_counts(fleet: Fleet) -> None:
     assert fleet.history.replaced == 1
 
 
+@pytest.mark.parametrize("state", [JobState.CANCELLED, JobState.NODE_FAILED])
+def test_what_others_ended_soon_is_replaced_at_once(fleet: Fleet, state: JobState) -> None:
+    fleet.arrive("3")
+    fleet.look()
+    fleet.die("3", state)
+    assert fleet.look().submit == 1
+    assert fleet.history.barren == 0
+
+
 def test_jobs_that_die_soon_are_replaced_ever_more_slowly(fleet: Fleet) -> None:
     pauses = []
     for job in "3456":
@@ -145,8 +154,8 @@ def test_a_node_that_fails_under_all_jobs_is_no_fault_of_theirs() -> None:
     fleet.look()
     for job in ("1", "2"):
         fleet.die(job, JobState.NODE_FAILED, node="n1")
-    assert fleet.look().error is None
-    assert fleet.look(after_s=60.0).submit == 2
+    done = fleet.look()
+    assert (done.submit, done.error) == (2, None)
 
 
 def test_the_only_job_gets_a_second_try() -> None:
