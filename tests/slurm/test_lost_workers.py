@@ -22,7 +22,7 @@ from hpc_ml.schedulers.patience import PatientScheduler
 from hpc_ml.sites.loading import load_profile
 from tests.conftest import LIMIT_S, Command, command_of, json_of
 from tests.reference import SVC_JOB, assert_equal_results, search_svc
-from tests.slurm.conftest import SITES, ask, await_empty_queue
+from tests.slurm.conftest import SITES, ask, queued_jobs
 
 PLACE = ["--on", "slurm", "--site", SITES["slurm"], "--workers", 2]
 
@@ -62,13 +62,13 @@ class Run:
     def result(self) -> tuple[dict[str, Any], str]:
         out, err = self._process.communicate(timeout=LIMIT_S)
         assert self._process.returncode == 0, err
+        assert not set(self.read("run.json")["worker_jobs"]) & set(queued_jobs())
         return json.loads(out), err
 
 
 @pytest.fixture
-def start(tmp_path: Path, environ: dict[str, str]) -> Iterator[Callable[..., Run]]:
-    yield lambda *words: Run([*words], tmp_path, environ)
-    await_empty_queue()
+def start(tmp_path: Path, environ: dict[str, str]) -> Callable[..., Run]:
+    return lambda *words: Run([*words], tmp_path, environ)
 
 
 def test_a_search_survives_the_cancelling_of_a_workers_job(start: Callable[..., Run]) -> None:
