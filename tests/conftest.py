@@ -38,6 +38,7 @@ def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         *leftovers.await_none(lambda: leftovers.list_jobs(folder)),
         *leftovers.await_none(lambda: leftovers.list_processes(mark)),
         *leftovers.list_files(folder),
+        *leftovers.list_mounts(folder),
     ]
     assert not left, "left behind:\n" + "\n".join(left)
 

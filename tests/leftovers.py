@@ -58,6 +58,13 @@ def list_jobs(folder: Path) -> list[str]:
     ]
 
 
+def list_mounts(folder: Path) -> list[str]:
+    """Return the disks that are still mounted under a folder."""
+    rows = Path("/proc/self/mounts").read_text().splitlines()
+    places = [row.split()[1] for row in rows]
+    return [f"mount {place}" for place in places if Path(place).is_relative_to(folder)]
+
+
 def list_files(folder: Path) -> list[str]:
     """Return the keys, marks and half-written files of the runs under a folder.
 
