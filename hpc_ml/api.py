@@ -155,10 +155,7 @@ def resume(
         drop_dead_owner(folder.layout)  # killed after its last word
         return summarise(folder)
     check_idle(folder, record)
-    stored = job_file_layer(folder.layout.job_file)
-    given = [stored, *([flags] if flags is not None else [])]
-    layers = [*site_layers(given), *given]
-    job = make_absolute(resolve_layers(layers, registry.settings_class(record.task)).job)
+    job = _resolve_stored(folder, record.task, flags)
     plan = plan_jobs(job, folder.layout) if submitted else None
     if job.on_scheduler:
         open_scheduler(choose_profile(job.on, job.site)).check_commands()
@@ -175,6 +172,12 @@ def resume(
         return hand_over(folder, plan, listener)
     finally:
         owner.release()
+
+
+def _resolve_stored(folder: RunFolder, task: str, flags: Layer | None) -> Job:
+    given = [job_file_layer(folder.layout.job_file), *([flags] if flags is not None else [])]
+    layers = [*site_layers(given), *given]
+    return make_absolute(resolve_layers(layers, registry.settings_class(task)).job)
 
 
 def conduct_submitted(run_dir: Path, listener: Listener) -> RunSummary:

@@ -89,16 +89,7 @@ def conduct(
             signals.check()
             countdown.check()
 
-        run = LiveRun(
-            folder,
-            ledger=stack.enter_context(Ledger.open(folder.layout.ledger_file)),
-            owner=owner,
-            heartbeat=stack.enter_context(Heartbeat(folder.layout)),
-            listener=listener,
-            check_stop=check_stop,
-            seed=job.seed,
-        )
-        stack.callback(run.close)
+        run = _open_run(stack, folder, owner, listener, check_stop, job.seed)
         limit = job.controller.requeue if submitted else 0
         succession = Succession(folder, own, limit, run.tell)
         controller = _Controller(folder, job, run, own, signals, countdown, succession, submitted)
@@ -120,6 +111,27 @@ def _take(
         alive=lambda job_id: is_job_alive(before, job_id),
         tell=listener.tell,
     )
+
+
+def _open_run(
+    stack: ExitStack,
+    folder: RunFolder,
+    owner: Ownership,
+    listener: Listener,
+    check_stop: Callable[[], None],
+    seed: int,
+) -> LiveRun:
+    run = LiveRun(
+        folder,
+        ledger=stack.enter_context(Ledger.open(folder.layout.ledger_file)),
+        owner=owner,
+        heartbeat=stack.enter_context(Heartbeat(folder.layout)),
+        listener=listener,
+        check_stop=check_stop,
+        seed=seed,
+    )
+    stack.callback(run.close)
+    return run
 
 
 @dataclass(frozen=True)
