@@ -5,6 +5,7 @@ import signal
 _MEANINGS = {
     69: "the node gave it no GPU",
     73: "the folder for its temporary files belongs to another user",
+    75: "it was stopped, and its run can be resumed",
     126: "its command could not be run: is the Python of the job executable on the compute nodes?",
     127: "its command was not found: do the compute nodes see the Python of the job?",
 }

@@ -95,7 +95,7 @@ def test_a_controller_whose_job_a_user_cancels_is_not_followed(
     assert (resumed["run"], resumed["state"]) == (run.name, "pending")
     refused = hpc_ml("resume", "last")
     assert refused.returncode == 2
-    assert f"under job {resumed['job']}" in refused.stderr
+    assert f"job {resumed['job']}" in refused.stderr
     cancelled = hpc_ml("cancel", "last")
     assert cancelled.returncode == 0, cancelled.stderr
     record = await_record(run, lambda record: True)
