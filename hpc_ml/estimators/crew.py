@@ -137,8 +137,8 @@ class Crew:
             self._checkpoint.tell("no worker is there: waiting for one")
 
     def dismiss(self, member: Member) -> None:
-        """Close the link of a member that does not answer as it should."""
-        member.link.close()
+        """Let go of a member that waits for one that is lost; it is no loss to be heard of."""
+        self._drop(member)
 
     def close(self) -> None:
         """Let all workers go."""
