@@ -21,8 +21,11 @@ def test_of_two_that_resume_a_killed_run_at_once_one_works(
     hpc_ml: Command, environ: dict[str, str], tmp_path: Path
 ) -> None:
     running = start_run(environ, tmp_path, *SEARCH)
+    assert hpc_ml("resume", "last").returncode == 2  # one controller at a time
     running.kill()
     running.communicate(timeout=LIMIT_S)
+    [status] = json_of(hpc_ml("status", "last", "--json"))
+    assert status["state"] == "interrupted"
     with (run_of(tmp_path) / "ledger" / "units.jsonl").open("a") as ledger:
         ledger.write('{"unit": "0/7/1", "val')  # what a kill within a write leaves
 
