@@ -25,36 +25,21 @@ class _Kept:
 
     heard_s: float
     written_s: float
-    cost_s: float = 0.0
     due_s: float = float("inf")
     make: Callable[[], bytes] | None = None
-
-
-def find_due(written_s: float, cost_s: float, unit_s: float) -> float:
-    """Return when a state is to be written.
-
-    Parameters
-    ----------
-    written_s : float
-        When the one before was.
-    cost_s : float
-        Seconds that this took.
-    unit_s : float
-        Seconds of the work that is lost without the new one.
-    """
-    together_s = 0.0 if unit_s >= LONG_UNIT_S else WRITE_EVERY_S
-    return written_s + max(together_s, _TIMES_THE_COST * cost_s)
 
 
 class States:
     """The states of one run: written at once after long units, else every 30 s and by `flush`.
 
+    After a write all of them rest for a hundred times as long as it took, however many there are.
     `seconds_spent` is the time that writing has cost.
     """
 
     def __init__(self, layout: RunLayout) -> None:
         self.seconds_spent = 0.0
         self._layout = layout
+        self._rested_s = float("-inf")
         self._began_s = time.monotonic()
         self._kept: dict[str, _Kept] = {}
 
@@ -86,15 +71,15 @@ class States:
         if unit_s is None:
             unit_s = now_s - kept.heard_s
         kept.heard_s, kept.make = now_s, make
+        together_s = 0.0 if unit_s >= LONG_UNIT_S else WRITE_EVERY_S
         # A long unit that waits does not wait longer because of a short one after it.
-        kept.due_s = min(kept.due_s, find_due(kept.written_s, kept.cost_s, unit_s))
+        kept.due_s = min(kept.due_s, kept.written_s + together_s)
         self.write_due()
 
     def write_due(self) -> None:
         """Write what has waited long enough. Raises TaskFailed."""
-        now_s = time.monotonic()
         for name, kept in self._kept.items():
-            if kept.due_s <= now_s:
+            if max(kept.due_s, self._rested_s) <= time.monotonic():
                 self._write(name, kept)
 
     def flush(self) -> None:
@@ -114,8 +99,9 @@ class States:
             raise explain_write_failure(path, error) from error
         finally:
             kept.written_s = time.monotonic()
-            kept.cost_s = kept.written_s - started_s
-            self.seconds_spent += kept.cost_s
+            cost_s = kept.written_s - started_s
+            self.seconds_spent += cost_s
+            self._rested_s = kept.written_s + _TIMES_THE_COST * cost_s
 
 
 def _checksum(state: bytes) -> bytes:

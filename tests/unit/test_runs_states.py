@@ -43,13 +43,22 @@ def test_the_newest_state_is_read_after_a_stop(layout: RunLayout, clock: Clock) 
     assert layout.state_file("kmeans").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize(
-    ("cost_s", "unit_s", "wait_s"), [(0.001, 0.1, 30), (0.001, 1, 0.1), (2, 0.1, 200), (2, 90, 200)]
-)
-def test_long_units_are_written_at_once_unless_that_costs_a_hundredth(
-    cost_s: float, unit_s: float, wait_s: float
+def test_all_states_rest_for_a_hundred_times_what_a_write_has_cost(
+    layout: RunLayout, clock: Clock
 ) -> None:
-    assert states.find_due(50.0, cost_s, unit_s) == pytest.approx(50 + wait_s)
+    def make_slowly() -> bytes:
+        clock.now_s += 2
+        return b"large"
+
+    kept = States(layout)
+    kept.keep("one", make_slowly, 90.0)
+    kept.keep("two", lambda: b"small", 90.0)
+    clock.now_s += 199
+    kept.write_due()
+    assert States(layout).read("two") is None
+    clock.now_s += 1
+    kept.write_due()
+    assert States(layout).read("two") == b"small"
 
 
 def test_a_long_unit_is_written_when_it_is_done(layout: RunLayout, clock: Clock) -> None:
