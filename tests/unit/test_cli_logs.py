@@ -78,7 +78,7 @@ def test_no_logs_yet(make_run, type_words):
 
 def test_following_shows_each_line_once_until_the_run_ends(make_run):
     run = make_run(state="running", worker_jobs=["13"])
-    Ownership.take(run.layout)
+    owner = Ownership.take(run.layout)
     run.layout.controller_log.write_text("begun\nhal")
     follower = subprocess.Popen(
         [sys.executable, "-m", "hpc_ml", "logs", run.path, "--follow"],
@@ -90,6 +90,7 @@ def test_following_shows_each_line_once_until_the_run_ends(make_run):
     (run.layout.logs / "worker-13.log").write_text("worker is here\nlast words")
     run.update(state="completed")
     out, err = follower.communicate()
+    owner.release()
     lines = [line for line in "".join([*shown, out]).splitlines() if line and "==>" not in line]
     # Each file is told in its order; which of two comes first depends on when it is looked at.
     of_worker = [line for line in lines if "wor" in line]
