@@ -19,6 +19,7 @@ from hpc_ml.schedulers.scripts import Plan
 from hpc_ml.sites.loading import PROFILE_ENDINGS, choose_profile
 from hpc_ml.spec.job import Job
 from hpc_ml.spec.layers import dump_job
+from hpc_ml.spec.paths import expand_home
 from hpc_ml.tasks import registry
 from hpc_ml.version import __version__
 
@@ -46,7 +47,7 @@ def make_absolute(job: Job, runs_dir: Path | None = None) -> Job:
 
 
 def _absolute_path(path: str) -> str:
-    return str(Path(path).expanduser().absolute())
+    return str(expand_home(path).absolute())
 
 
 def plan_jobs(job: Job, layout: RunLayout) -> Plan:

@@ -19,6 +19,7 @@ from hpc_ml.runs.layout import RunLayout
 from hpc_ml.runs.price import Stopwatch
 from hpc_ml.runs.record import RunRecord, read_clock
 from hpc_ml.spec.owners import name_other_owner
+from hpc_ml.spec.paths import expand_home
 
 _log = logging.getLogger(__name__)
 _record_lock = threading.Lock()
@@ -72,9 +73,9 @@ class RunFolder:
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
         """Return the run in a folder. Raises BadRun when the folder is not one."""
-        folder = cls(RunLayout(path.expanduser().absolute()))
-        if not folder.layout.record_file.is_file():
-            reason = "it has no run.json" if folder.path.is_dir() else "no such folder"
+        folder = cls(RunLayout(expand_home(path).absolute()))
+        if not os.path.isfile(folder.layout.record_file):
+            reason = "it has no run.json" if os.path.isdir(folder.path) else "no such folder"
             raise BadRun(f"is not a run: {reason}", where=str(path))
         return folder
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from hpc_ml.errors import BadRun
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.layout import RunLayout
+from hpc_ml.spec.paths import expand_home
 
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 _SHOWN = 5
@@ -20,7 +21,7 @@ def runs_dir(option: Path | None, environ: Mapping[str, str]) -> Path:
     """Return the absolute folder of the runs: `--runs`, else HPC_ML_RUNS, else ./hpc-ml-runs."""
     chosen = option or Path(environ.get("HPC_ML_RUNS") or "hpc-ml-runs")
     # Not resolved: a link such as /home or /scratch may lead elsewhere on a compute node.
-    return chosen.expanduser().absolute()
+    return expand_home(chosen).absolute()
 
 
 def allocate_id(now: datetime, folder: Path) -> str:
@@ -92,7 +93,7 @@ def find_run(words: str, folder: Path) -> RunFolder:
             where=str(folder),
             hint="write more of the id",
         )
-    if (Path(words) / "run.json").is_file():
+    if os.path.isfile(Path(words) / "run.json"):
         return RunFolder.open(Path(words))
     raise _explain_missing(words, runs, folder)
 

@@ -8,6 +8,7 @@ from hpc_ml.sites.flavour import installed_flavour
 from hpc_ml.sites.profile import SiteProfile
 from hpc_ml.spec.complaints import validate
 from hpc_ml.spec.nearest import nearest
+from hpc_ml.spec.paths import expand_home
 from hpc_ml.spec.yaml_file import KeyPath, read_yaml
 
 _SHIPPED = Path(__file__).parent / "profiles"
@@ -34,7 +35,7 @@ def find_profile(name: str) -> Path:
     Raises BadSite for an unknown name, with the known ones.
     """
     if name.endswith(PROFILE_ENDINGS):
-        return Path(name).expanduser()
+        return expand_home(name)
     for folder in (user_folder(), _SHIPPED):
         path = folder / f"{name}.yaml"
         if path in folder.glob("*.yaml"):  # a name is no path, and may be longer than one can be

@@ -1,6 +1,7 @@
 """Models found and read again: of a run, of a model folder, or of a file of its own."""
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpc_ml.errors import BadJob, BadRun
 from hpc_ml.runs.index import find_run, list_runs
+from hpc_ml.spec.paths import expand_home
 from hpc_ml.tasks.model_files import FACTS, MODEL_FILES, PREPARATION, split_preparation
 
 if TYPE_CHECKING:
@@ -85,10 +87,10 @@ def find_model(words: str, runs_dir: Path) -> Path:
     BadJob
         For a file that is none of a model.
     """
-    path = Path(words).expanduser().absolute()
-    if (path / FACTS).is_file():
+    path = expand_home(words).absolute()
+    if os.path.isfile(path / FACTS):
         return path
-    if path.is_file() or path.suffix in (*_FILE_KINDS, *_PICKLES):
+    if os.path.isfile(path) or path.suffix in (*_FILE_KINDS, *_PICKLES):
         return _check_file(path)
     runs = list_runs(runs_dir) if words == "last" else []
     with_model = [run for run in runs if (run.layout.model / FACTS).is_file()]
