@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.cluster._k_means_common import CHUNK_SIZE
+from sklearn.cluster._k_means_lloyd import lloyd_iter_chunked_dense, lloyd_iter_chunked_sparse
 
 from hpc_ml.estimators.partitions import Block
 
 # Rows less their offset stay in a core's cache; others only need an end to float32 sums.
 _CACHED_BYTES = 2**21
 _CHUNK_BYTES = 2**23
-_LEAST_ROWS = 256
 _OFFSETS = 2**15
 
 
@@ -33,6 +34,21 @@ class Chunk:
         return len(self.weight)
 
 
+def assign(chunk: Chunk, centres: np.ndarray) -> np.ndarray:
+    """Return the number of the nearest centre of each row, int32."""
+    labels = np.empty(len(chunk), np.int32)
+    kernel = lloyd_iter_chunked_sparse if sp.issparse(chunk.X) else lloyd_iter_chunked_dense
+    shift = np.empty(len(centres), centres.dtype)
+    kernel(chunk.X, chunk.weight, centres, None, None, labels, shift, 1, update_centers=False)
+    return labels
+
+
+def take(block: Block, offset: np.ndarray | None, rows: np.ndarray | slice) -> np.ndarray:
+    """Return some dense rows of a partition less the offset, with the bits they have in a chunk."""
+    X: np.ndarray = block.X[rows] if isinstance(rows, slice) else block.X.take(rows, axis=0)
+    return X if offset is None else X - offset
+
+
 def chunks_of(block: Block, offset: np.ndarray | None) -> Iterator[Chunk]:
     """Yield the rows of a partition in chunks; what is yielded holds until the next one."""
     n_rows, n_features = block.X.shape
@@ -43,7 +59,7 @@ def chunks_of(block: Block, offset: np.ndarray | None) -> Iterator[Chunk]:
         return
     chunk_bytes = _CHUNK_BYTES if offset is None else _CACHED_BYTES
     fitting = chunk_bytes // (block.X.itemsize * n_features)
-    chunk_rows = min(n_rows, max(_LEAST_ROWS, fitting // _LEAST_ROWS * _LEAST_ROWS))
+    chunk_rows = min(n_rows, max(CHUNK_SIZE, fitting // CHUNK_SIZE * CHUNK_SIZE))
     if offset is not None:
         shifted = _borrow((chunk_rows, n_features), block.X.dtype)
         offsets = np.tile(offset, (min(chunk_rows, max(1, _OFFSETS // n_features)), 1))

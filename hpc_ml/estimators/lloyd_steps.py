@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from sklearn.cluster._k_means_common import _inertia_dense, _inertia_sparse
-from sklearn.cluster._k_means_lloyd import lloyd_iter_chunked_dense, lloyd_iter_chunked_sparse
+from sklearn.cluster._k_means_lloyd import lloyd_iter_chunked_dense
 
-from hpc_ml.estimators.lloyd_rows import Chunk, chunks_of
+from hpc_ml.estimators.lloyd_rows import Chunk, assign, chunks_of
+from hpc_ml.estimators.lloyd_track import Track
 from hpc_ml.estimators.partitions import Block
 
 # Every so many rows of a chunk tell whether it has rows of all clusters.
@@ -16,6 +17,10 @@ _PROBES_PER_CENTRE = 8
 _LEAST_STEP = 4
 # Up to here making a sparse matrix costs more than multiplying by a full one.
 _SMALL_PRODUCT = 2**12
+# From here on summing at once saves nothing, and it pays to know the last labels.
+_LARGE_ROWS = 2**10
+_LARGE_CLUSTERS = 2**4
+_LARGE_CENTRES = 2**10
 
 Memory = dict[str, Any]
 
@@ -55,15 +60,6 @@ class Question:
     keep_labels: bool = False
 
 
-def assign(chunk: Chunk, centres: np.ndarray) -> np.ndarray:
-    """Return the number of the nearest centre of each row, int32."""
-    labels = np.empty(len(chunk), np.int32)
-    kernel = lloyd_iter_chunked_sparse if sp.issparse(chunk.X) else lloyd_iter_chunked_dense
-    shift = np.empty(len(centres), centres.dtype)
-    kernel(chunk.X, chunk.weight, centres, None, None, labels, shift, 1, update_centers=False)
-    return labels
-
-
 def sum_by_cluster(block: Block, question: Question, memory: Memory) -> tuple[np.ndarray, ...]:
     """Return of each run the sums of the rows nearest each centre, and their weights.
 
@@ -71,16 +67,56 @@ def sum_by_cluster(block: Block, question: Question, memory: Memory) -> tuple[np
     is summed depends on rows and labels alone: the same labels give the same bits.
     """
     tables = tuple(np.zeros((len(run.values), block.X.shape[1] + 1)) for run in question.runs)
+    track, labels = _take_track(block, question, memory), None
+    if track is not None:
+        labels = track.find_labels(question.runs[0].values)
     keeper = _LabelKeeper(block, question, memory)
     for chunk in chunks_of(block, question.offset):
+        known = None if labels is None else labels[chunk.first : chunk.first + len(chunk)]
         for run, table in zip(question.runs, tables, strict=True):
-            labels = None
-            if block.weight is None and _fills_all(chunk, run.values):
-                labels = _add_at_once(table, chunk, run.values)
-            if labels is None:
-                labels = _add_by_product(table, chunk, run.values)
-            keeper.keep(run, chunk, labels)
+            at_once = block.weight is None and not _is_large(block, run.values)
+            keeper.keep(run, chunk, _add(table, chunk, run.values, known, at_once=at_once))
+    if track is not None:
+        (run,) = question.runs
+        track.note(run.values, memory["labels"][run.token])
+        memory["track"] = track
     return tables
+
+
+def _take_track(block: Block, question: Question, memory: Memory) -> Track | None:
+    """Return what the partition knows of its labels, where it is to keep them and that pays."""
+    track: Track | None = memory.pop("track", None)
+    if not question.keep_labels or not _is_large(block, question.runs[0].values):
+        return None
+    if track is not None and track.is_of(block, question.offset):
+        return track
+    return Track(block, question.offset)
+
+
+def _is_large(block: Block, centres: np.ndarray) -> bool:
+    """Return whether distances take so long that all else is little beside them.
+
+    It follows from shapes alone, since sums have other bits then.
+    """
+    few = len(block) < _LARGE_ROWS or len(centres) < _LARGE_CLUSTERS
+    return not few and centres.size >= _LARGE_CENTRES and not sp.issparse(block.X)
+
+
+def _add(
+    table: np.ndarray,
+    chunk: Chunk,
+    centres: np.ndarray,
+    labels: np.ndarray | None,
+    *,
+    at_once: bool,
+) -> np.ndarray:
+    """Add a chunk to a table, by its labels if they are known; return them."""
+    if at_once and _fills_all(chunk, centres):
+        labels = _add_at_once(table, chunk, centres)
+    if labels is None or not at_once:
+        labels = assign(chunk, centres) if labels is None else labels
+        _add_by_product(table, chunk, labels)
+    return labels
 
 
 def _fills_all(chunk: Chunk, centres: np.ndarray) -> bool:
@@ -111,18 +147,16 @@ def _add_at_once(table: np.ndarray, chunk: Chunk, centres: np.ndarray) -> np.nda
     return labels
 
 
-def _add_by_product(table: np.ndarray, chunk: Chunk, centres: np.ndarray) -> np.ndarray:
+def _add_by_product(table: np.ndarray, chunk: Chunk, labels: np.ndarray) -> None:
     """Add a chunk to a table by a matrix that says which row is in which cluster."""
-    labels = assign(chunk, centres)
     shape = (len(table), len(chunk))
     if shape[0] * shape[1] <= _SMALL_PRODUCT and not sp.issparse(chunk.X):
         sums = (chunk.weight * (labels == np.arange(len(table))[:, None])) @ chunk.X
     else:
         ends = np.arange(len(chunk) + 1, dtype=np.int32)
-        sums = sp.csc_matrix((chunk.weight, labels, ends), shape=shape) @ chunk.X
+        sums = sp.csc_matrix((chunk.weight, labels.astype(np.int32), ends), shape=shape) @ chunk.X
     table[:, :-1] += sums.toarray() if sp.issparse(sums) else sums
     table[:, -1] += np.bincount(labels, chunk.weight, minlength=len(table))
-    return labels
 
 
 class _LabelKeeper:
@@ -204,6 +238,7 @@ def measure_inertia(block: Block, finish: Finish, memory: Memory) -> tuple[np.nd
     Labels that the partition has kept are taken again; those used are kept.
     """
     question = finish.question
+    memory.pop("track", None)
     known = memory.get("labels", {})
     answers = tuple(np.zeros(1 + len(run.values)) for run in question.runs)
     keeper = _LabelKeeper(block, question, memory)
