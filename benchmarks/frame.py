@@ -82,8 +82,9 @@ class Bench:
             self.console.print(f"  {message}", highlight=False)
 
     def run(self, works: Sequence[Work]) -> None:
-        """Measure all works, show them, and write every round."""
-        results = {work.title: self._measure(work) for work in works}
+        """Measure all works that are asked for, show them, and write every round."""
+        asked = [work for work in works if self.words.only in work.title]
+        results = {work.title: self._measure(work) for work in asked}
         show_growth(results, self.console)
         write(self.words.out, results)
         self.console.print(f"Every round is in {self.words.out}.")
@@ -134,6 +135,9 @@ def make_parser(doc: str, name: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--two", action="store_true", help="without the sides that --slow-pairs is for"
+    )
+    parser.add_argument(
+        "--only", default="", metavar="WORDS", help="only what has these words in its title"
     )
     parser.add_argument("--quick", action="store_true", help="two short rounds, as a trial")
     parser.add_argument("--out", type=Path, default=Path(f"benchmarks/results/{name}.json"))
