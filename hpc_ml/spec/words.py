@@ -1,9 +1,9 @@
-"""Words that end up in a batch script: what they may contain."""
+"""Words of a job, and what each kind of them may contain."""
 
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 # Queue, account and GPU type names as Slurm, PBS Pro and Torque allow them, `queue@server` too.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@:+,/-]*")
@@ -38,3 +38,4 @@ def _check_path(value: str) -> str:
 SchedulerName = Annotated[str, AfterValidator(_check_name)]
 Directive = Annotated[str, AfterValidator(_check_directive)]
 PathText = Annotated[str, AfterValidator(_check_path)]
+ScorerNames = Annotated[tuple[str, ...], Field(min_length=1)]

@@ -9,6 +9,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from hpc_ml.errors import BadJob
 from hpc_ml.spec.model import SpecModel
+from hpc_ml.spec.words import ScorerNames
 from hpc_ml.tasks.registry import TaskResult, TaskRun
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class BoostingSettings(SpecModel):
         description="more parameters of the library",
         json_schema_extra={"flag": "--param", "form": "values"},
     )
-    scoring: str | tuple[str, ...] | None = Field(
+    scoring: str | ScorerNames | None = Field(
         None,
         description="scorer of the held-out rows, or several, by scikit-learn's names (default: "
         "accuracy, r2 or ndcg)",

@@ -8,6 +8,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from hpc_ml.errors import BadData, BadJob, HpcMlError
 from hpc_ml.spec.model import SpecModel
+from hpc_ml.spec.words import ScorerNames
 from hpc_ml.tasks.registry import TaskResult, TaskRun
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Settings(SpecModel):
         description="weight of each class, or balanced, or balanced_subsample",
         json_schema_extra={"form": "yaml"},
     )
-    scoring: str | tuple[str, ...] | None = Field(
+    scoring: str | ScorerNames | None = Field(
         None,
         description="scorer, or several, by scikit-learn's names (default: accuracy or r2)",
     )

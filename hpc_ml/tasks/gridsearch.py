@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from hpc_ml.spec.model import SpecModel
+from hpc_ml.spec.words import ScorerNames
 from hpc_ml.tasks.estimator_words import build_estimator
 from hpc_ml.tasks.registry import TaskResult, TaskRun
 
@@ -104,7 +105,7 @@ class Settings(SpecModel):
         description="number of folds, or a splitter: {KFold: {n_splits: 3, shuffle: true}}",
         json_schema_extra={"form": "yaml"},
     )
-    scoring: str | tuple[str, ...] | None = Field(
+    scoring: str | ScorerNames | None = Field(
         None,
         description="scorer, or several, by scikit-learn's names, and of clusters silhouette, "
         "calinski_harabasz, neg_davies_bouldin (default: the estimator's own)",

@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from hpc_ml.errors import BadData, BadJob, HpcMlError
 from hpc_ml.spec.model import SpecModel
+from hpc_ml.spec.words import ScorerNames
 from hpc_ml.tasks.registry import TaskResult, TaskRun
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Settings(SpecModel):
     tol: NonNegativeFloat | None = Field(
         None, description="how exactly the minimum is found (default: the estimator's own)"
     )
-    scoring: str | tuple[str, ...] | None = Field(
+    scoring: str | ScorerNames | None = Field(
         None,
         description="scorer, or several, by scikit-learn's names (default: accuracy or r2)",
     )

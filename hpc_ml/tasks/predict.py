@@ -10,6 +10,7 @@ from pydantic import Field
 from hpc_ml.runs.index import runs_dir as choose_runs_dir
 from hpc_ml.spec.data import ColumnName
 from hpc_ml.spec.model import SpecModel
+from hpc_ml.spec.words import ScorerNames
 from hpc_ml.tasks.predict_outputs import Output, last_step
 from hpc_ml.tasks.registry import TaskResult, TaskRun
 
@@ -47,7 +48,7 @@ class Settings(SpecModel):
     carry: tuple[ColumnName, ...] = Field(
         (), description="columns of the data to write beside the predictions"
     )
-    scoring: str | tuple[str, ...] | None = Field(
+    scoring: str | ScorerNames | None = Field(
         None,
         description="scorer, or several, where the data have a target (default: accuracy, or r2)",
     )

@@ -7,6 +7,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator, mode
 
 from hpc_ml.errors import BadData, BadJob, HpcMlError
 from hpc_ml.spec.model import SpecModel
+from hpc_ml.spec.words import ScorerNames
 from hpc_ml.tasks.registry import TaskResult, TaskRun
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Settings(SpecModel):
         5, description="epochs without a better validation score that end an early-stopping run"
     )
     tol: NonNegativeFloat = Field(1e-4, description="by how much a score must be better to count")
-    scoring: str | tuple[str, ...] | None = Field(
+    scoring: str | ScorerNames | None = Field(
         None,
         description="scorer, or several, by scikit-learn's names (default: accuracy or r2); the "
         "first one is the validation's",
