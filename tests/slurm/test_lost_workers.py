@@ -94,9 +94,9 @@ def test_k_means_survives_the_cancelling_of_a_workers_job(
     start: Callable[..., Run], hpc_ml: Command
 ) -> None:
     words = [
-        "kmeans", "--data", "make_blobs(n_samples=400000, n_features=16, centers=30, "
-        "cluster_std=8.0, random_state=0)", "--n-clusters", 30, "--param", "tol=0",
-        "--param", "max_iter=400",
+        "kmeans", "--data", "make_blobs(n_samples=1000000, n_features=16, centers=30, "
+        "cluster_std=100.0, random_state=0)", "--n-clusters", 60, "--param", "tol=0",
+        "--param", "max_iter=100",
     ]  # fmt: skip
     run = start(*words)
     run.wait(run.has_begun)

@@ -51,14 +51,15 @@ def test_the_reference_search_equals_scikit_learn(hpc_ml: Command, on: str) -> N
     assert_equal_results(Path(run["artefacts"]["cv_results"]), search_svc().cv_results_)
 
 
-@pytest.mark.parametrize("on", PLACES)
-def test_the_text_pipeline_equals_scikit_learn(hpc_ml: Command, tmp_path: Path, on: str) -> None:
+def test_the_text_pipeline_equals_scikit_learn(hpc_ml: Command, tmp_path: Path) -> None:
     corpus = tmp_path / "corpus.csv"
     bodies, labels = write_corpus(corpus)
     job = tmp_path / "text.yaml"
     job.write_text(TEXT_JOB.format(path=corpus))
 
-    run = json_of(hpc_ml("run", "gridsearch", "--job", job, *place(on), "--workers", 2, "--json"))
+    run = json_of(
+        hpc_ml("run", "gridsearch", "--job", job, *place("slurm"), "--workers", 2, "--json")
+    )
 
     assert run["metrics"]["candidates"] == 8
     assert "model" not in run["artefacts"]
@@ -201,8 +202,10 @@ def finished_units(tmp_path: Path) -> int:
     return len(ledgers[0].read_bytes().splitlines()) if ledgers else 0
 
 
-@pytest.mark.parametrize("on", PLACES)
-@pytest.mark.parametrize(("signal", "code"), [("INT", 130), ("TERM", 75), ("USR1", 75)])
+@pytest.mark.parametrize(
+    ("on", "signal", "code"),
+    [("slurm", "INT", 130), ("slurm", "TERM", 75), ("slurm", "USR1", 75), ("pbs", "INT", 130)],
+)
 def test_a_signal_ends_the_jobs_and_keeps_the_units(
     hpc_ml: Command, environ: dict[str, str], tmp_path: Path, on: str, signal: str, code: int
 ) -> None:
