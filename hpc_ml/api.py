@@ -9,13 +9,13 @@ from hpc_ml.errors import Cancelled
 from hpc_ml.job_layers import make_job, resolve, site_layers
 from hpc_ml.new_run import make_absolute, make_folder, place_run, plan_jobs
 from hpc_ml.resumption import Resumption, check_changes, check_idle
-from hpc_ml.run_jobs import is_job_alive
+from hpc_ml.run_jobs import take_run
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.index import find_run
 from hpc_ml.runs.index import runs_dir as choose_runs_dir
 from hpc_ml.runs.layout import RunLayout
 from hpc_ml.runs.listener import Listener, Silence
-from hpc_ml.runs.ownership import Ownership, drop_dead_owner
+from hpc_ml.runs.ownership import drop_dead_owner
 from hpc_ml.runs.record import RunState
 from hpc_ml.runs.summary import RunSummary, summarise
 from hpc_ml.schedulers import open_scheduler
@@ -107,10 +107,10 @@ def submit(
     job = make_absolute(job, runs_dir)
     layout = place_run(runs_dir, run_id)
     plan = plan_jobs(job, layout)
-    render_scripts(plan)  # what the site cannot honour is refused before anything is made
+    scripts = render_scripts(plan)  # what the site cannot honour is refused before all else
     open_scheduler(plan.profile).check_commands()
     folder = make_folder(job, layout, check(job), listener)
-    return hand_over(folder, plan, listener)
+    return hand_over(folder, plan, scripts, listener)
 
 
 def resume(
@@ -157,6 +157,7 @@ def resume(
     check_idle(folder, record)
     job = _resolve_stored(folder, record.task, flags)
     plan = plan_jobs(job, folder.layout) if submitted else None
+    scripts = render_scripts(plan) if plan is not None else {}
     if job.on_scheduler:
         open_scheduler(choose_profile(job.on, job.site)).check_commands()
     data = check(job)
@@ -164,12 +165,10 @@ def resume(
     resumption = Resumption(folder, record, job, data, keeps_work, listener)
     if plan is None:
         return conduct(folder, job, listener, begin=resumption.begin)
-    owner = Ownership.take(
-        folder.layout, alive=lambda job_id: is_job_alive(record, job_id), tell=listener.tell
-    )
+    owner = take_run(folder.layout, record, tell=listener.tell)
     try:
         resumption.begin()
-        return hand_over(folder, plan, listener)
+        return hand_over(folder, plan, scripts, listener)
     finally:
         owner.release()
 
@@ -211,10 +210,10 @@ def dry_run(
     check(job)
     if not job.on_scheduler:
         return layout, {layout.job_file.name: dump_job(job)}
-    scripts = render_scripts(plan_jobs(job, layout))
-    if not submitted:
-        del scripts[layout.controller_script.name]
-    return layout, scripts
+    plan = plan_jobs(job, layout)
+    if submitted:
+        return layout, render_scripts(plan)
+    return layout, {layout.worker_script.name: worker_script(plan)}
 
 
 def open_run(words: str = "last", *, runs_dir: Path | None = None) -> RunFolder:

@@ -21,7 +21,7 @@ from hpc_ml.errors import (
     TaskFailed,
 )
 from hpc_ml.live_run import LiveRun
-from hpc_ml.run_jobs import end_leftovers, is_job_alive, is_same_job
+from hpc_ml.run_jobs import end_leftovers, is_same_job, take_run
 from hpc_ml.runs.atomic import explained_writes, write_json
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.heartbeat import Heartbeat
@@ -79,7 +79,8 @@ def conduct(
         stack.callback(os.umask, os.umask(0o077))
         signals = stack.enter_context(StopSignals(hint))
         before = folder.read_record()
-        owner = _take(folder, before, own, listener)
+        own_job = own.id if own else None
+        owner = take_run(folder.layout, before, own_job=own_job, tell=listener.tell)
         stack.callback(owner.release)
         if begin is not None:
             begin()
@@ -100,17 +101,6 @@ def conduct(
             _record_end(folder, run, error, succession)
             raise
     return summarise(folder)
-
-
-def _take(
-    folder: RunFolder, before: RunRecord, own: OwnJob | None, listener: Listener
-) -> Ownership:
-    return Ownership.take(
-        folder.layout,
-        own.id if own else None,
-        alive=lambda job_id: is_job_alive(before, job_id),
-        tell=listener.tell,
-    )
 
 
 def _open_run(

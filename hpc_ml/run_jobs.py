@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from hpc_ml.errors import HpcMlError
 from hpc_ml.runs.layout import RunLayout
+from hpc_ml.runs.ownership import Ownership
 from hpc_ml.runs.record import RunRecord
 from hpc_ml.schedulers.base import job_number
 
@@ -46,6 +47,22 @@ def is_job_alive(record: RunRecord, job_id: str) -> bool | None:
         return not open_run_scheduler(record).poll([job_id])[job_id].state.ended
     except HpcMlError:
         return None
+
+
+def take_run(
+    layout: RunLayout,
+    record: RunRecord,
+    *,
+    own_job: str | None = None,
+    tell: Callable[[str], None],
+) -> Ownership:
+    """Own a run, the scheduler being asked whether an owner in a batch job lives.
+
+    Raises BadRun and TaskFailed as `Ownership.take` does.
+    """
+    return Ownership.take(
+        layout, own_job, alive=lambda job_id: is_job_alive(record, job_id), tell=tell
+    )
 
 
 def is_same_job(job_id: str | None, other: str | None) -> bool:

@@ -2,11 +2,13 @@
 
 import os
 import time
+from collections.abc import Mapping
 
 from hpc_ml.errors import HpcMlError
 from hpc_ml.run_jobs import is_job_alive, is_same_job
 from hpc_ml.runs.atomic import write_text
 from hpc_ml.runs.folder import RunFolder
+from hpc_ml.runs.layout import RunLayout
 from hpc_ml.runs.listener import Listener
 from hpc_ml.runs.ownership import read_owner
 from hpc_ml.runs.record import RunState, read_clock
@@ -27,17 +29,23 @@ def render_scripts(plan: Plan) -> dict[str, str]:
 
     Raises BadJob for what the site cannot honour.
     """
-    names = ("controller.sh", "worker.sh")
-    return dict(zip(names, (controller_script(plan), worker_script(plan)), strict=True))
+    layout = RunLayout(plan.run_dir)
+    return {
+        layout.controller_script.name: controller_script(plan),
+        layout.worker_script.name: worker_script(plan),
+    }
 
 
-def hand_over(folder: RunFolder, plan: Plan, listener: Listener) -> RunSummary:
+def hand_over(
+    folder: RunFolder, plan: Plan, scripts: Mapping[str, str], listener: Listener
+) -> RunSummary:
     """Submit a run whose folder is there; a scheduler that does not answer is asked again.
 
+    `scripts` are those of the plan, rendered before anything was made or changed.
     Raises SubmissionRefused with the scheduler's own words; the run is recorded as failed then.
     """
     scheduler = PatientScheduler(open_scheduler(plan.profile), listener.tell)
-    for name, text in render_scripts(plan).items():
+    for name, text in scripts.items():
         write_text(folder.path / name, text)
     record = folder.update(
         state=RunState.PENDING, ended_at=None, exit_code=None, error=None, controller_job=None,

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import click
 
 from hpc_ml.errors import ExitCode, TaskFailed
-from hpc_ml.run_jobs import is_job_alive
+from hpc_ml.run_jobs import take_run
 from hpc_ml.runs.folder import RunFolder
-from hpc_ml.runs.ownership import Ownership, read_owner
+from hpc_ml.runs.ownership import read_owner
 from hpc_ml.runs.record import RunState, read_clock
 from hpc_ml.runs.status import RunStatus
 
@@ -29,13 +30,8 @@ def hold(folder: RunFolder) -> Iterator[None]:
 
     A controller elsewhere counts as dead when its heartbeat stands still by this host's clock.
     """
-    record = folder.read_record()
     try:
-        owner = Ownership.take(
-            folder.layout,
-            alive=lambda job_id: is_job_alive(record, job_id),
-            tell=lambda line: click.echo(line, err=True),
-        )
+        owner = take_run(folder.layout, folder.read_record(), tell=partial(click.echo, err=True))
     except TaskFailed:
         # A disk that is full takes no mark, and is what runs are removed for.
         last = read_owner(folder.layout)
