@@ -17,9 +17,10 @@ from hpc_ml.errors import BadInput, BadRun, ExitCode
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.heartbeat import read_beat
 from hpc_ml.runs.index import list_runs
-from hpc_ml.runs.leftovers import find_in_run, find_unfinished, is_own_folder
+from hpc_ml.runs.leftovers import find_in_run, find_unfinished
 from hpc_ml.runs.record import RunState, read_clock
 from hpc_ml.runs.status import RunStatus, look
+from hpc_ml.spec.owners import is_own_folder
 
 _ENDS = [state.value for state in RunState if state.ended]
 _AGE_HINT = "write it with its unit: 30d, 12h or 90m"

@@ -12,9 +12,9 @@ from hpc_ml.errors import BadInput, BadRun, HpcMlError, SchedulerMissing
 from hpc_ml.run_jobs import is_same_job
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.layout import TAG_PREFIX, RunLayout
-from hpc_ml.runs.leftovers import is_own_folder
 from hpc_ml.runs.record import RunRecord
 from hpc_ml.runs.status import RunStatus, look
+from hpc_ml.spec.owners import is_own_folder
 
 if TYPE_CHECKING:
     from hpc_ml.schedulers.base import JobReport, NamedJob, Scheduler

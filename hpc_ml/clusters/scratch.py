@@ -5,11 +5,11 @@ first could have us run their code, and anyone could read what is spilled there.
 """
 
 import os
-import stat
 import tempfile
 from pathlib import Path
 
 from hpc_ml.errors import NoCluster
+from hpc_ml.spec.owners import is_own_folder
 
 
 def make_scratch(parent: Path | None = None) -> Path:
@@ -28,13 +28,11 @@ def make_scratch(parent: Path | None = None) -> Path:
     path = (parent or _choose_parent()) / f"hpc-ml-{os.geteuid()}"
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = path.lstat()
     except OSError as error:
         raise _refuse(path, f"cannot hold Dask's files: {error.strerror}") from error
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+    if not is_own_folder(path):
         raise _refuse(path, "is not a folder of yours, and Dask would import from it")
-    if stat.S_IMODE(status.st_mode) & 0o077:
-        path.chmod(0o700)
+    path.chmod(0o700)
     return path
 
 

@@ -19,6 +19,7 @@ from hpc_ml.runs.atomic import explain_write_failure
 from hpc_ml.runs.folder import RunFolder
 from hpc_ml.runs.index import check_id
 from hpc_ml.runs.layout import RunLayout
+from hpc_ml.spec.owners import is_own_folder
 
 # A run is made, or removed, under such a name.
 _UNFINISHED_RUN = re.compile(r"\.(?P<run>\d{8}-\d{6}-[0-9a-f]{6})\.[0-9a-f]{8}")
@@ -88,15 +89,6 @@ def _look_into(layout: RunLayout) -> Iterator[tuple[Path, str]]:
             elif place == str(layout.path) and _CLAIM.fullmatch(name):
                 yield Path(place, name), "a claim on it that came to nothing"
         folders[:] = [name for name in folders if not _TEMPORARY.fullmatch(name)]
-
-
-def is_own_folder(path: Path) -> bool:
-    """Return whether a path is a folder of this user's, and no link to one."""
-    try:
-        status = path.lstat()
-    except OSError:
-        return False
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
 def remove(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import stat
 from pathlib import Path
 
 
@@ -17,3 +18,12 @@ def name_other_owner(path: Path) -> str | None:
         return pwd.getpwuid(owner).pw_name
     except KeyError:
         return f"user {owner}"
+
+
+def is_own_folder(path: Path) -> bool:
+    """Return whether a path is a folder of this user's, and no link to one."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
