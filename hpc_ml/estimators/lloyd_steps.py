@@ -112,10 +112,12 @@ def _add(
 ) -> np.ndarray:
     """Add a chunk to a table, by its labels if they are known; return them."""
     if at_once and _fills_all(chunk, centres):
-        labels = _add_at_once(table, chunk, centres)
-    if labels is None or not at_once:
-        labels = assign(chunk, centres) if labels is None else labels
-        _add_by_product(table, chunk, labels)
+        added = _add_at_once(table, chunk, centres)
+        if added is not None:
+            return added
+    if labels is None:
+        labels = assign(chunk, centres)
+    _add_by_product(table, chunk, labels)
     return labels
 
 
