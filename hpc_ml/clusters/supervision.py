@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hpc_ml.clusters.job_scheduler import JobScheduler
 
 _FIRST_POLL_S, _SLOWEST_POLL_S, _SLOWER_BY = 2.0, 30.0, 1.3
-_TICK_S = 0.5
+_TICK_S, _LOOK_EVERY_S = 0.5, 0.2
 _LINES_READ, _LINES_TOLD = 30, 3
 # For this long a scheduler may not yet know a job that it has taken.
 _UNKNOWN_AT_FIRST_S = 15
@@ -123,7 +123,7 @@ class JobWatch:
         deadline_s = time.monotonic() + seconds
         while time.monotonic() < deadline_s:
             self._request.check()
-            time.sleep(min(0.2, seconds))
+            time.sleep(min(_LOOK_EVERY_S, seconds))
         return False
 
     def _known_jobs(self) -> Collection[str]:
