@@ -15,14 +15,19 @@ from typing import Any
 import numpy as np
 import pytest
 import skops.io
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV
 
 from hpc_ml.runs.layout import RunLayout
 from hpc_ml.schedulers import open_scheduler
 from hpc_ml.schedulers.patience import PatientScheduler
 from hpc_ml.sites.loading import load_profile
 from tests.conftest import LIMIT_S, Command, command_of, json_of
-from tests.reference import SVC_JOB, assert_equal_results, search_svc
+from tests.faults.slow import SlowClassifier
+from tests.reference import assert_equal_results
 from tests.slurm.conftest import SITES, ask, queued_jobs
+
+ROOT = Path(__file__).parent.parent.parent
 
 PLACE = ["--on", "slurm", "--site", SITES["slurm"], "--workers", 2]
 
@@ -74,17 +79,25 @@ class Run:
 
 @pytest.fixture
 def start(tmp_path: Path, environ: dict[str, str]) -> Callable[..., Run]:
+    environ = environ | {"PYTHONPATH": str(ROOT)}
     return lambda *words: Run([*words], tmp_path, environ)
 
 
 def test_a_search_survives_the_cancelling_of_a_workers_job(start: Callable[..., Run]) -> None:
-    run = start("gridsearch", "--job", SVC_JOB, "--cv", 10)
+    # Half a second a fit: most are still to be done when the worker is lost.
+    values = [0.01 * 2**number for number in range(8)]
+    run = start(
+        "gridsearch", "--data", "iris", "--estimator", "tests.faults.slow.SlowClassifier",
+        "--param", "seconds=0.5", "--grid", "C=" + ",".join(map(str, values)), "--cv", 4,
+        "--refit", "false", "--set", "data.test_size=0",
+    )  # fmt: skip
     run.wait(run.has_begun)
     job = run.cancel_a_worker()
     result, told = run.result()
 
-    found = Path(result["artefacts"]["cv_results"])
-    assert_equal_results(found, search_svc(cv=10).cv_results_)
+    expected = GridSearchCV(SlowClassifier(), {"C": values}, cv=4, refit=False)
+    expected.fit(*load_iris(return_X_y=True))
+    assert_equal_results(Path(result["artefacts"]["cv_results"]), expected.cv_results_)
     assert f"worker job {job}" in told
     assert "another takes its place, 5 replacements left" in told
     assert len(run.read("run.json")["worker_jobs"]) == 3
