@@ -15,6 +15,8 @@ from tests import leftovers
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
+SLURM = "tests/slurm/"
+
 # Far above what any command takes: it ends a hang, it judges no speed.
 LIMIT_S = 240
 
@@ -25,6 +27,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail, not skip, where the Slurm of tests/cluster/start does not run",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests over Slurm: where two processes share all tests, one has them all."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SLURM))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where several processes share the tests, give one all tests of a file, and all of Slurm."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class LoadFileOrSlurm(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return SLURM if nodeid.startswith(SLURM) else super()._split_scope(nodeid)
+
+    config.option.loadscopereorder = False
+    return LoadFileOrSlurm(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
