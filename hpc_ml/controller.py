@@ -148,8 +148,10 @@ class _Controller:
         self.run.watch(cluster)
         try:
             cluster.open()
-            self.folder.update(state=RunState.RUNNING)
-            self.folder.tell_event("running", workers=cluster.workers().have)
+            workers = cluster.workers()
+            self.run.first_workers = before.workers or workers.want
+            self.folder.update(state=RunState.RUNNING, workers=self.run.first_workers)
+            self.folder.tell_event("running", workers=workers.have)
             result = _run_task(cluster, self.job, self.run)
             write_json(self.folder.layout.metrics_file, dict(result.metrics))
         except BaseException as error:

@@ -56,6 +56,7 @@ class LiveRun:
         seed: int,
     ) -> None:
         self.seed = seed
+        self.first_workers = 0
         self._folder = folder
         self._ledger = ledger
         self._owner = owner

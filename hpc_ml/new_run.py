@@ -73,6 +73,7 @@ def make_folder(job: Job, layout: RunLayout, data: "DataSummary", listener: List
         on=job.on,
         site=job.site,
         scheduler=profile.scheduler if profile else None,
+        workers=job.resources.workers,
         seed=job.seed,
         versions=read_versions(),
         data_digest=data.digest,

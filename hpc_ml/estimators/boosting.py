@@ -10,18 +10,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 from hpc_ml.errors import WorkersLost
 from hpc_ml.estimators.boosting_course import Course, Schedule, judge, seed_of_segment
-from hpc_ml.estimators.boosting_layout import Layout, Size, Worker, choose_layout
+from hpc_ml.estimators.boosting_layout import Layout, Size, Worker, choose_layout, fix_parts
 from hpc_ml.estimators.boosting_orders import Advance, Begin, Export, Recipe, scout
 from hpc_ml.estimators.boosting_rows import Part, join, sample_parts
 from hpc_ml.estimators.boosting_scores import Panel
-from hpc_ml.estimators.boosting_team import Team, WorkersCame
+from hpc_ml.estimators.boosting_team import Team
 from hpc_ml.estimators.collective import WorkerPlace
 from hpc_ml.estimators.inputs import AnyCollective
+from hpc_ml.estimators.placement import place
 
 MOST_LOSSES = 5
 STATE = "boosting"
@@ -72,6 +73,18 @@ class Training:
     layout: str = "auto"
 
 
+@dataclass(frozen=True)
+class Begun:
+    """In which mode a training began, and by how many ranks; "" and 0 where it has not.
+
+    Draws of rows, and what rounding decides, follow from the ranks: as many as there were workers
+    at first, whoever is there later.
+    """
+
+    mode: str = ""
+    ranks: int = 0
+
+
 class Boosting:
     """Trains one booster.
 
@@ -85,7 +98,8 @@ class Boosting:
         self._schedule = training.schedule
         self._checkpoint = collective.checkpoint
         self._key = _digest(collective, training)
-        self._layout_unit = f"boosting-layout/{self._key}"
+        self._begun_unit = f"boosting-begun/{self._key}"
+        self._begun = Begun(*self._checkpoint.finished().get(self._begun_unit, ()))
         self._told = ""
 
     def run(self) -> Course:
@@ -94,7 +108,6 @@ class Boosting:
         safe = Course(self._key) if kept is None else Course.load(kept)
         if safe.key != self._key:
             safe = Course(self._key)
-        safe.mode = safe.mode or self._began()[0]
         losses = 0
         while not self._is_done(safe):
             course, began = deepcopy(safe), safe.rounds
@@ -103,8 +116,6 @@ class Boosting:
                     while not (self._is_done(course) or team.outgrown):
                         self._train_segment(course, team, panel)
                         safe = deepcopy(course)
-            except WorkersCame:
-                continue
             except WorkersLost as error:
                 losses = 1 if safe.rounds > began else losses + 1
                 if losses > MOST_LOSSES:
@@ -121,8 +132,8 @@ class Boosting:
         training, collective = self._training, self._collective
         places = collective.workers
         workers = collective.each(scout, [None] * len(places))
-        layout = self._choose(workers, places, course.mode)
-        self._settle(course, layout)
+        layout = self._choose(workers, places)
+        self._settle(layout)
         recipe = self._recipe_for(layout, workers)
         bins = self._sample(places) if layout.mode == "all" else None
         several = len(layout.ranks) > 1
@@ -136,9 +147,7 @@ class Boosting:
             finally:
                 team.disband()
 
-    def _choose(
-        self, workers: Sequence[Worker], places: Sequence[WorkerPlace], mode: str
-    ) -> Layout:
+    def _choose(self, workers: Sequence[Worker], places: Sequence[WorkerPlace]) -> Layout:
         collective, training = self._collective, self._training
         rows, sizes = collective.rows, collective.partitions.bytes_each
         size = Size(
@@ -151,33 +160,38 @@ class Boosting:
             block_bytes=max(sizes, default=0),
         )
         held = [sum(rows[number] for number in one.numbers) for one in places]
-        preferred = mode or training.layout.replace("auto", "")
-        layout = choose_layout(
-            workers, held, size, mode=preferred, most_threads=training.most_threads
-        )
-        if len(workers) > 1:
+        most_threads = training.most_threads
+        preferred = self._begun.mode or training.layout.replace("auto", "")
+        layout = choose_layout(workers, held, size, mode=preferred, most_threads=most_threads)
+        if layout.mode == "all":
+            numbers = [one.numbers for one in places]
+            parts = self._share_out(self._begun.ranks or self._first_ranks(layout))
+            layout = fix_parts(workers, numbers, parts, rows, size, most_threads=most_threads)
+        if max(len(workers), len(layout.ranks)) > 1:
             self._tell(_describe(layout, size))
         return layout
 
-    def _began(self) -> tuple[str, int]:
-        """Return in which mode and by how many workers the training began; "" where it has not."""
-        mode, workers = self._checkpoint.finished().get(self._layout_unit, ("", 0))
-        return mode, workers
+    def _first_ranks(self, layout: Layout) -> int:
+        return self._checkpoint.first_workers or len(layout.ranks)
 
-    def _settle(self, course: Course, layout: Layout) -> None:
+    def _share_out(self, ranks: int) -> list[tuple[int, ...]]:
+        """Return the partitions of each rank, which follow from the data alone."""
+        sizes, rows = self._collective.partitions.bytes_each, self._collective.rows
+        shares = place(sizes, {}, [str(rank) for rank in range(ranks)]).values()
+        parts = [tuple(number for number in share if rows[number]) for share in shares]
+        return [part for part in parts if part]
+
+    def _settle(self, layout: Layout) -> None:
         """Note where the booster is trained, which decides it: a resumed run does the same."""
-        mode, workers = self._began()
-        count = len(layout.ranks)
+        mode = self._begun.mode
         if not mode:
-            self._checkpoint.record(self._layout_unit, [layout.mode, count])
-        elif mode != layout.mode or (
-            count != workers and not self._training.recipe.trainer.ANY_NUMBER
-        ):
+            self._begun = Begun(layout.mode, self._first_ranks(layout))
+            self._checkpoint.record(self._begun_unit, [*astuple(self._begun)])
+        elif mode != layout.mode:
             self._tell(
-                f"training began as {mode!r} with {workers} workers and goes on as "
-                f"{layout.mode!r} with {count}: the booster will not be quite the same"
+                f"training began as {mode!r} and goes on as {layout.mode!r}: the booster will "
+                "not be quite the same"
             )
-        course.mode = layout.mode
 
     def _tell(self, message: str) -> None:
         if message != self._told:
@@ -204,8 +218,9 @@ class Boosting:
         row_bytes = sum(collective.partitions.bytes_each) / rows
         share = min(1.0, _BIN_ROWS / rows, _BIN_BYTES / max(1.0, rows * row_bytes))
         found: dict[int, Part] = {}
-        states = [(one.numbers, plan, share) for one in places]
-        for samples in collective.each(_sample_own, states):
+        numbers = [one.numbers for one in places]
+        states = [(own, plan, share) for own in numbers]
+        for samples in collective.each(_sample_own, states, numbers=numbers):
             found |= samples
         return join([found[number] for number in sorted(found)], replace(plan, kind="regression"))
 
@@ -256,7 +271,9 @@ def _sample_own(holder: Any, state: Any) -> dict[int, Part]:
 def _describe(layout: Layout, size: Size) -> str:
     rows = f"{size.rows:,} rows x {size.n_features:,}"
     if layout.mode == "all":
-        return f"training on {rows} in {len(layout.ranks)} workers at once"
+        workers, ranks = len(set(layout.ranks)), len(layout.ranks)
+        begun = "" if workers == ranks else f", in {ranks} parts as it was begun"
+        return f"training on {rows} in {workers} worker{'s'[: workers - 1]} at once{begun}"
     threads = f"{layout.threads[0]} thread{'s' if layout.threads[0] > 1 else ''}"
     if layout.mode == "disk":
         return f"training on {rows} from disk in one worker, with {threads}"

@@ -91,8 +91,6 @@ class Course:
     ----------
     key
         Digest of data and parameters: the state of another training is not taken.
-    mode
-        How the rows were laid out, which going on must repeat: one, all or disk.
     rounds
         Rounds that are done; `model` holds their booster in the library's own format.
     history
@@ -106,7 +104,6 @@ class Course:
     """
 
     key: str = ""
-    mode: str = ""
     rounds: int = 0
     history: dict[str, list[float]] = field(default_factory=dict)
     maximise: dict[str, bool] = field(default_factory=dict)

@@ -5,6 +5,7 @@ Distributed training pays where it brings more cores than one host has, or more 
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -84,13 +85,15 @@ class Layout:
     """The workers that train, by rank, and the threads of each.
 
     `at_once` tells whether they may hold the rows as they are read beside what the library makes
-    of them; else they read one partition after another, on each pass.
+    of them; else they read one partition after another, on each pass. `parts` are the partitions
+    of each rank, where there are several; else the one has all. Several ranks may share a worker.
     """
 
     mode: Mode
     ranks: tuple[int, ...]
     threads: tuple[int, ...]
     at_once: bool
+    parts: tuple[tuple[int, ...], ...] = ()
 
 
 def choose_layout(
@@ -141,6 +144,74 @@ def choose_layout(
     if len(workers) == 1 and _fits_disk(workers[0], size):
         return Layout("disk", (best,), alone, at_once=False)
     raise _too_large(workers, size)
+
+
+def fix_parts(
+    workers: Sequence[Worker],
+    held: Sequence[Sequence[int]],
+    parts: Sequence[tuple[int, ...]],
+    rows: Sequence[int],
+    size: Size,
+    *,
+    most_threads: int | None = None,
+) -> Layout:
+    """Return who trains on which of the fixed parts of the data: the same ranks on any workers.
+
+    Workers have about as many ranks each, those whose partitions they hold before others.
+
+    Parameters
+    ----------
+    workers : sequence of Worker
+    held : sequence of sequence of int
+        Partitions that each worker holds.
+    parts : sequence of tuple of int
+        Partitions of each rank.
+    rows : sequence of int
+        Training rows of each partition.
+    size, most_threads
+        See `choose_layout`.
+
+    Raises
+    ------
+    BadJob
+        When memory does not suffice, before anything is read.
+    """
+    ranks = _deal_parts(held, parts, rows)
+    shares = Counter(ranks)
+    own_rows: Counter[int] = Counter()
+    for rank, worker in enumerate(ranks):
+        own_rows[worker] += sum(rows[number] for number in parts[rank])
+    if not all(_fits(own_rows[worker], workers[worker], size) for worker in shares):
+        raise _too_large(workers, size)
+    return Layout(
+        "all",
+        ranks,
+        tuple(
+            max(1, _capped(workers[worker].threads, most_threads) // shares[worker])
+            for worker in ranks
+        ),
+        all(_fits(own_rows[worker], workers[worker], size, copies=2) for worker in shares),
+        tuple(parts),
+    )
+
+
+def _deal_parts(
+    held: Sequence[Sequence[int]], parts: Sequence[tuple[int, ...]], rows: Sequence[int]
+) -> tuple[int, ...]:
+    """Return the worker of each rank."""
+    most = math.ceil(len(parts) / len(held))
+    held_rows = {
+        (rank, worker): sum(rows[number] for number in set(part) & set(held[worker]))
+        for rank, part in enumerate(parts)
+        for worker in range(len(held))
+    }
+    dealt: dict[int, int] = {}
+    shares: Counter[int] = Counter()
+    for rank, worker in sorted(held_rows, key=lambda pair: (-held_rows[pair], pair)):
+        if rank not in dealt and shares[worker] < most:
+            dealt[rank] = worker
+            shares[worker] += 1
+    return tuple(dealt[rank] for rank in range(len(parts)))
 
 
 def _threads_alone(workers: Sequence[Worker], rank: int) -> int:

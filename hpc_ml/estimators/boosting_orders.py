@@ -1,14 +1,12 @@
-"""What the controller of a boosting tells its workers, and how they obey.
+"""What the controller of a boosting tells its workers.
 
-A worker's trainer lives from `Muster` to `Disband`, between the steps of a `Collective`.
+A rank's trainer lives from `Muster` to `Disband`, between the steps of a `Collective`.
 """
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
-from weakref import WeakKeyDictionary
 
 from hpc_ml.estimators.boosting_layout import Worker
 from hpc_ml.estimators.boosting_rows import RowPlan
@@ -61,7 +59,7 @@ class Muster:
     mode : str
         one, all or disk.
     numbers : tuple of int
-        Partitions of this worker.
+        Partitions of this rank.
     rank, size : int
         Its place among those that train.
     threads : int
@@ -71,6 +69,8 @@ class Muster:
         What the library needs to find the other workers; empty for one.
     bins : Part, optional
         Sample of all rows by which values are binned, where no worker has all rows.
+    lead : bool
+        Whether it is the first of its worker's ranks, which looks after what they share.
     """
 
     recipe: Recipe
@@ -82,6 +82,7 @@ class Muster:
     at_once: bool = True
     network: Mapping[str, Any] = field(default_factory=dict)
     bins: Any = None
+    lead: bool = True
 
 
 @dataclass(frozen=True)
@@ -157,12 +158,10 @@ class Ready:
 
 
 class Trainer(Protocol):
-    """A library's booster in training on one worker."""
+    """A library's booster in training, by one rank."""
 
     OWN_ROWS: bool
     """Whether its metrics are of the worker's own rows; else of all workers' rows."""
-    ANY_NUMBER: bool
-    """Whether any number of workers trains the same booster, but for rounding."""
 
     def __init__(self, holder: "Holder", muster: Muster) -> None: ...
 
@@ -179,54 +178,6 @@ class Trainer(Protocol):
     @staticmethod
     def is_left_alone(error: Exception) -> bool:
         """Return whether an error only says that another worker has gone."""
-
-
-_trainers: "WeakKeyDictionary[Holder, Trainer]" = WeakKeyDictionary()
-
-
-@dataclass(frozen=True)
-class Failed:
-    """Why a worker did not do as it was told; `left_alone` where another had gone before."""
-
-    error: Exception
-    left_alone: bool
-
-
-def obey(holder: "Holder", order: Any) -> Any:
-    """Do as the controller says; a step of `Collective.each`. None has the worker wait."""
-    try:
-        return _obey(holder, order)
-    except Exception as error:
-        trainer = _trainers.get(holder)
-        left_alone = trainer is not None and trainer.is_left_alone(error)
-        # The others wait for this worker's messages until its sockets are closed.
-        _dismiss(holder)
-        return Failed(error, left_alone)
-
-
-def _obey(holder: "Holder", order: Any) -> Any:
-    match order:
-        case Muster():
-            _dismiss(holder)
-            trainer = order.recipe.trainer(holder, order)
-            _trainers[holder] = trainer
-            return trainer.ready()
-        case Begin():
-            return _trainers[holder].begin(order)
-        case Advance():
-            return _trainers[holder].advance(order.rounds)
-        case Export():
-            return _trainers[holder].export(order.rounds)
-        case Disband():
-            _dismiss(holder)
-    return None
-
-
-def _dismiss(holder: "Holder") -> None:
-    trainer = _trainers.pop(holder, None)
-    if trainer is not None:
-        with suppress(Exception):
-            trainer.close()
 
 
 def scout(holder: "Holder", wanted: Any) -> Worker:

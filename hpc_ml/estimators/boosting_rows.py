@@ -4,6 +4,7 @@ Classes become their numbers, a share of the rows is kept for validation, and th
 lie together. All of it follows from data and seed, never from the workers.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from hpc_ml.estimators.holder import Holder
 
 Kind = Literal["classification", "regression", "ranking"]
+
+# Ranks that share a worker read through the same holder.
+_reading = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def split_block(block: Any, number: int, plan: RowPlan) -> tuple[Part, Part]:
 
 def load_part(holder: "Holder", number: int, plan: RowPlan) -> Part:
     """Return the training rows of a partition."""
-    return split_block(holder.load(number), number, plan)[0]
+    return split_block(_load(holder, number), number, plan)[0]
 
 
 def load_parts(holder: "Holder", numbers: Sequence[int], plan: RowPlan) -> Iterator[Part]:
@@ -108,9 +112,14 @@ def load_validation(holder: "Holder", numbers: Sequence[int], plan: RowPlan) -> 
         part
         for number in numbers
         if plan.n_validating(number)
-        and len(part := split_block(holder.load(number), number, plan)[1])
+        and len(part := split_block(_load(holder, number), number, plan)[1])
     ]
     return join(parts, plan) if parts else None
+
+
+def _load(holder: "Holder", number: int) -> Any:
+    with _reading:
+        return holder.load(number)
 
 
 def join(parts: Sequence[Part], plan: RowPlan) -> Part:

@@ -7,13 +7,10 @@ from typing import Any
 
 from hpc_ml.errors import HpcMlError, WorkersLost
 from hpc_ml.estimators.boosting_layout import Layout
-from hpc_ml.estimators.boosting_orders import Begin, Disband, Failed, Muster, Ready, Recipe, obey
+from hpc_ml.estimators.boosting_orders import Begin, Disband, Muster, Ready, Recipe
+from hpc_ml.estimators.boosting_seats import Failed, obey
 from hpc_ml.estimators.collective import WorkerPlace
 from hpc_ml.estimators.inputs import AnyCollective
-
-
-class WorkersCame(Exception):
-    """Partitions have moved to workers that came before the others were mustered."""
 
 
 class Team:
@@ -33,41 +30,42 @@ class Team:
     ) -> None:
         self._collective = collective
         self._layout = layout
-        self._places = places
         self._addresses = [places[rank].address for rank in layout.ranks]
         self._known = {place.address for place in places}
         self._begun = False
 
     @property
     def outgrown(self) -> bool:
-        """Whether workers have come that could train too."""
-        if self._layout.mode != "all":
+        """Whether ranks share a worker that could have those to themselves which have come."""
+        if len(set(self._layout.ranks)) == len(self._layout.ranks):
             return False
         return bool({worker.address for worker in self._collective.workers} - self._known)
 
     def muster(
         self, recipe: Recipe, networks: Sequence[Mapping[str, Any]], bins: Any
     ) -> list[Ready]:
-        """Have each worker read its rows and join the others. Raises WorkersCame."""
-        layout, alone = self._layout, self._layout.mode != "all"
-        if not alone and self._collective.workers != self._places:
-            raise WorkersCame
-        everything = tuple(range(self._collective.n_partitions))
+        """Have each rank read its rows and join the others."""
+        layout = self._layout
+        parts = layout.parts or (tuple(range(self._collective.n_partitions)),)
         musters = [
             Muster(
                 recipe=recipe,
                 mode=layout.mode,
-                numbers=everything if alone else self._places[place].numbers,
+                numbers=parts[rank],
                 rank=rank,
                 size=len(self._addresses),
                 threads=layout.threads[rank],
                 at_once=layout.at_once,
                 network=networks[rank] if networks else {},
                 bins=bins,
+                lead=place not in layout.ranks[:rank],
             )
             for rank, place in enumerate(layout.ranks)
         ]
-        return self._give(musters, whole=alone)
+        loads: dict[str, list[int]] = {}
+        for address, numbers in zip(self._addresses, parts, strict=True):
+            loads.setdefault(address, []).extend(numbers)
+        return self._give(musters, loads)
 
     def begin(self, begin: Begin) -> None:
         """Have all begin a segment; the model of the rounds before travels once."""
@@ -87,17 +85,24 @@ class Team:
         with suppress(HpcMlError):
             self.order(Disband())
 
-    def _give(self, orders: Sequence[Any], *, whole: bool = False) -> list[Any]:
-        by_address = dict(zip(self._addresses, orders, strict=True))
+    def _give(
+        self, orders: Sequence[Any], loads: Mapping[str, Sequence[int]] | None = None
+    ) -> list[Any]:
+        """Give each rank its order; `loads` are the partitions that workers read for it."""
+        by_address: dict[str, list[Any]] = {}
+        for address, order in zip(self._addresses, orders, strict=True):
+            by_address.setdefault(address, []).append(order)
         there = [worker.address for worker in self._collective.workers]
         if lost := set(self._addresses) - set(there):
             raise WorkersLost(f"the worker {min(lost)} was lost")
         answers = self._collective.each(
-            obey, [by_address.get(address) for address in there], whole=whole
+            obey,
+            [by_address.get(address) for address in there],
+            numbers=None if loads is None else [loads.get(address, ()) for address in there],
         )
-        _raise_failures(answers)
-        found = dict(zip(there, answers, strict=True))
-        return [found[address] for address in self._addresses]
+        _raise_failures([answer for own in answers for answer in own])
+        found = {address: iter(own) for address, own in zip(there, answers, strict=True)}
+        return [next(found[address]) for address in self._addresses]
 
 
 def _raise_failures(answers: Sequence[Any]) -> None:

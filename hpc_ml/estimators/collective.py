@@ -155,23 +155,26 @@ class Collective:
         states: Sequence[Any],
         *,
         whole: bool = False,
+        numbers: Sequence[Sequence[int]] | None = None,
     ) -> list[Any]:
         """Return ``step(holder, state)`` of every worker, taken by all at the same time.
 
-        With `whole`, the step may load any partition, not only those that its worker holds.
-        Raises WorkersLost when one of them is lost meanwhile; the others are let go then.
+        A step may load the partitions that its worker holds; with `whole` any; else those that
+        `numbers` gives the worker. Raises WorkersLost when one of them is lost meanwhile; the
+        others are let go then.
         """
         self.dispatch.place()
         packed = cloudpickle.dumps(step)
         members = list(self.dispatch.members)
         if len(states) != len(members):
             raise WorkersLost(f"there are {len(members)} workers for {len(states)} states")
-        everything = range(self.n_partitions) if whole else None
+        if whole:
+            numbers = [range(self.n_partitions)] * len(members)
+        elif numbers is None:
+            numbers = [self.dispatch.held[member.address] for member in members]
         calls = {
-            self.dispatch.call(
-                member, "each", packed, state, everything or self.dispatch.held[member.address]
-            )
-            for member, state in zip(members, states, strict=True)
+            self.dispatch.call(member, "each", packed, state, own)
+            for member, state, own in zip(members, states, numbers, strict=True)
         }
         found: dict[Member, Any] = {}
         while len(found) < len(members):

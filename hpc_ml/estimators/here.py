@@ -62,7 +62,12 @@ class HereCollective:
         return state
 
     def each(
-        self, step: Callable[[Holder, Any], Any], states: Sequence[Any], *, whole: bool = False
+        self,
+        step: Callable[[Holder, Any], Any],
+        states: Sequence[Any],
+        *,
+        whole: bool = False,
+        numbers: Sequence[Sequence[int]] | None = None,
     ) -> list[Any]:
         self.checkpoint.check()
         (state,) = states

@@ -21,49 +21,52 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY_S = 0.5
 
-_kept_ports: "WeakKeyDictionary[Holder, socket.socket]" = WeakKeyDictionary()
+_kept_ports: "WeakKeyDictionary[Holder, dict[int, socket.socket]]" = WeakKeyDictionary()
 
 
 @contextmanager
 def open_network(
     collective: "AnyCollective", ranks: Sequence[int]
 ) -> Iterator[list[Mapping[str, Any]]]:
-    """Have the workers of these ranks each choose a free port; yield LightGBM's parameters."""
-    wanted = [rank in ranks for rank in range(len(collective.workers))]
-    found = collective.each(_choose_port, wanted)
-    machines = ",".join("{}:{}".format(*found[rank]) for rank in ranks)
+    """Have the workers choose a free port for each of their ranks; yield LightGBM's parameters.
+
+    `ranks` are the workers by rank.
+    """
+    wanted = [ranks.count(worker) for worker in range(len(collective.workers))]
+    found = [iter(ports) for ports in collective.each(_choose_ports, wanted)]
+    machines = [next(found[worker]) for worker in ranks]
     yield [
         {
-            "machines": machines,
+            "machines": ",".join(f"{host}:{port}" for host, port in machines),
             "num_machines": len(ranks),
-            "local_listen_port": found[rank][1],
+            "local_listen_port": port,
             "pre_partition": True,
         }
-        for rank in ranks
+        for _, port in machines
     ]
 
 
-def _choose_port(holder: "Holder", wanted: bool) -> tuple[str, int] | None:
+def _choose_ports(holder: "Holder", wanted: int) -> list[tuple[str, int]]:
     from distributed import get_worker
 
-    if not wanted:
-        return None
     host = urlsplit(get_worker().address).hostname or "127.0.0.1"
-    port = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    port.bind((host, 0))
-    _kept_ports[holder] = port  # until LightGBM listens there
-    return host, int(port.getsockname()[1])
+    kept = _kept_ports[holder] = {}  # until LightGBM listens there
+    for _ in range(wanted):
+        port = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        port.bind((host, 0))
+        kept[int(port.getsockname()[1])] = port
+    return [(host, number) for number in kept]
 
 
-def release_port(holder: "Holder") -> None:
+def release_port(holder: "Holder", network: Mapping[str, Any]) -> None:
     """Let LightGBM have the port that was chosen for it."""
-    port = _kept_ports.pop(holder, None)
+    port = _kept_ports.get(holder, {}).pop(network["local_listen_port"], None)
     if port is not None:
         port.close()
 
 
 class NetworkWatch:
-    """Cuts LightGBM's connections as soon as the other end of one is closed.
+    """Cuts this process's connections of LightGBM as soon as the other end of one is closed.
 
     Parameters
     ----------
@@ -72,41 +75,47 @@ class NetworkWatch:
     """
 
     def __init__(self, network: Mapping[str, Any]) -> None:
-        self._own_port = int(network["local_listen_port"])
-        self._machines = {
-            (host, int(port))
-            for host, _, port in (one.rpartition(":") for one in network["machines"].split(","))
-        }
+        self._network = network
         self._over = threading.Event()
-        threading.Thread(target=self._look, daemon=True).start()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """Look no more: from now on connections may be closed in peace."""
         self._over.set()
+        self._thread.join()
 
     def _look(self) -> None:
         while not self._over.wait(_LOOK_EVERY_S):
-            connections = self._connections()
+            connections = _find_connections(self._network)
             if any(one.status == psutil.CONN_CLOSE_WAIT for one in connections):
-                for connection in connections:
-                    _cut(connection.fd)
-                return
-
-    def _connections(self) -> list[Any]:
-        with suppress(psutil.Error, OSError):
-            return [
-                one
-                for one in psutil.Process().net_connections(kind="tcp4")
-                if one.raddr
-                and (one.laddr.port == self._own_port or tuple(one.raddr) in self._machines)
-            ]
-        return []
+                return _cut(connections)
 
 
-def _cut(descriptor: int) -> None:
+def cut_network(network: Mapping[str, Any]) -> None:
+    """Let none of this process's ranks wait for another any more."""
+    _cut(_find_connections(network))
+
+
+def _find_connections(network: Mapping[str, Any]) -> list[Any]:
+    machines = {
+        (host, int(port))
+        for host, _, port in (one.rpartition(":") for one in network["machines"].split(","))
+    }
+    with suppress(psutil.Error, OSError):
+        return [
+            one
+            for one in psutil.Process().net_connections(kind="tcp4")
+            if one.raddr and {tuple(one.laddr), tuple(one.raddr)} & machines
+        ]
+    return []
+
+
+def _cut(connections: Sequence[Any]) -> None:
     """Wake whoever waits on a socket, and let its number stand for no socket any more."""
-    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
-        connection.shutdown(socket.SHUT_RDWR)
-        nothing = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nothing, descriptor)
-        os.close(nothing)
+    for one in connections:
+        with suppress(OSError), socket.socket(fileno=os.dup(one.fd)) as connection:
+            connection.shutdown(socket.SHUT_RDWR)
+            nothing = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nothing, one.fd)
+            os.close(nothing)

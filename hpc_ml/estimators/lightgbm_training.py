@@ -3,7 +3,8 @@
 https://lightgbm.readthedocs.io/en/stable/Parallel-Learning-Guide.html
 """
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import lightgbm
@@ -13,7 +14,7 @@ from lightgbm.basic import LightGBMError, _InnerPredictor
 from hpc_ml.estimators.boosting_orders import Begin, Measure, Muster, Ready, Recipe, Round
 from hpc_ml.estimators.boosting_quiet import muted
 from hpc_ml.estimators.boosting_rows import Part, group_sizes, load_validation
-from hpc_ml.estimators.lightgbm_network import NetworkWatch, release_port
+from hpc_ml.estimators.lightgbm_network import NetworkWatch, cut_network, release_port
 from hpc_ml.estimators.lightgbm_rows import TrainingRows
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ class LightgbmTrainer:
     """A booster on one worker, alone or with others."""
 
     OWN_ROWS = True
-    # What rounding leaves in empty bins decides between thresholds that part rows alike.
-    ANY_NUMBER = False
 
     def __init__(self, holder: "Holder", muster: Muster) -> None:
         self._recipe: Recipe = muster.recipe
@@ -39,10 +38,7 @@ class LightgbmTrainer:
         self._booster: Any = None
         self._rounds = 0
         self._resources = ExitStack()
-        if not muster.at_once:
-            held = (holder.numbers, holder.rank, holder.size)
-            holder.assign((), holder.rank, holder.size)
-            self._resources.callback(holder.assign, *held)
+        self._lead = muster.lead
         self._rows = TrainingRows(holder, muster)
         if muster.bins is not None:
             # Rows that all workers miss in the sample are still there: no feature is left out.
@@ -62,7 +58,8 @@ class LightgbmTrainer:
     def begin(self, begin: Begin) -> None:
         """Start a segment; what was drawn in the segments before has no part in it."""
         if self._booster is None:
-            self._start(begin)
+            with self._all_or_none():
+                self._start(begin)
         elif begin.seed is not None:
             self._draw_anew(begin.seed)
         self._rounds = begin.rounds
@@ -70,10 +67,11 @@ class LightgbmTrainer:
     def advance(self, rounds: int) -> list[Round]:
         """Train some rounds and return what was measured after each."""
         measured = []
-        for _ in range(rounds):
-            self._booster.update()
-            measured.append(self._measure())
-            self._rounds += 1
+        with self._all_or_none():
+            for _ in range(rounds):
+                self._booster.update()
+                measured.append(self._measure())
+                self._rounds += 1
         return measured
 
     def export(self, rounds: int) -> bytes:
@@ -100,17 +98,28 @@ class LightgbmTrainer:
             self._training._predictor = _InnerPredictor.from_booster(before, pred_parameter={})
         if self._network:
             params = {"tree_learner": "data"} | params | self._network
-            release_port(self._holder)
+            release_port(self._holder, self._network)
             with muted():  # it says that it listens, whatever the verbosity
                 self._booster = lightgbm.Booster(params, self._training)
             self._resources.callback(self._booster.free_network)
-            self._resources.callback(NetworkWatch(self._network).close)
+            if self._lead:
+                self._resources.callback(NetworkWatch(self._network).close)
         else:
             self._booster = lightgbm.Booster(params, self._training)
         if self._validation is not None:
             validating = self._dataset(self._validation).set_reference(self._training)
             self._booster.add_valid(validating, "validation")
         self._rows.parts = tuple  # what they hold is needed no more
+
+    @contextmanager
+    def _all_or_none(self) -> Iterator[None]:
+        """Where this rank cannot go on, let the worker's others not wait for it."""
+        try:
+            yield
+        except Exception:
+            if self._network:
+                cut_network(self._network)
+            raise
 
     def _draw_anew(self, seed: int) -> None:
         drawn = {name: self._params[name] for name in _FRACTIONS if self._params.get(name, 1) < 1}

@@ -45,6 +45,10 @@ class Checkpoint(Protocol):
         """Raise RunStopped or NoCluster when the work must not go on; called about each 0.2 s."""
 
     @property
+    def first_workers(self) -> int:
+        """How many workers the work was begun with, before it was ever resumed; 0 if unknown."""
+
+    @property
     def worker_life_s(self) -> float:
         """How long a worker can work on something; infinite where no walltime ends it."""
 
@@ -78,6 +82,10 @@ class NoCheckpoint:
 
     def check(self) -> None:
         pass
+
+    @property
+    def first_workers(self) -> int:
+        return 0
 
     @property
     def worker_life_s(self) -> float:

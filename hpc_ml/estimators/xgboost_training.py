@@ -43,7 +43,6 @@ class XgboostTrainer:
     """A booster on one worker, alone or with others."""
 
     OWN_ROWS = False
-    ANY_NUMBER = True
 
     def __init__(self, holder: "Holder", muster: Muster) -> None:
         self._recipe: Recipe = muster.recipe
@@ -57,11 +56,8 @@ class XgboostTrainer:
         # XGBoost takes OpenMP's limit, of one for a worker's steps, above its own parameter.
         limits = threadpool_limits(limits=muster.threads, user_api="openmp")
         self._resources.enter_context(limits)
-        try:
+        with self._all_or_none():
             self._build(holder, muster)
-        except BaseException:
-            self.close()
-            raise
 
     def ready(self) -> Ready:
         rows = self._validation
@@ -79,16 +75,18 @@ class XgboostTrainer:
             params = self._params | ({} if begin.seed is None else {"seed": begin.seed})
             sets = [self._training] + ([self._validating] if self._validating else [])
             start = None if model is None else bytearray(model)
-            self._booster = xgboost.Booster(params, sets, model_file=start)
+            with self._all_or_none():
+                self._booster = xgboost.Booster(params, sets, model_file=start)
         self._rounds = begin.rounds
 
     def advance(self, rounds: int) -> list[Round]:
         """Train some rounds and return what was measured after each."""
         measured = []
-        for _ in range(rounds):
-            self._booster.update(self._training, iteration=self._rounds)
-            measured.append(self._measure())
-            self._rounds += 1
+        with self._all_or_none():
+            for _ in range(rounds):
+                self._booster.update(self._training, iteration=self._rounds)
+                measured.append(self._measure())
+                self._rounds += 1
         return measured
 
     def export(self, rounds: int) -> bytes:
@@ -108,6 +106,15 @@ class XgboostTrainer:
         """Return whether an error only says that another worker has gone."""
         return isinstance(error, xgboost.core.XGBoostError) and "/collective/" in str(error)
 
+    @contextmanager
+    def _all_or_none(self) -> Iterator[None]:
+        """Where this rank cannot go on, let others, which may be this worker's, not wait for it."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
     @property
     def _draws(self) -> bool:
         drawn = any((self._params.get(name) or 1) < 1 for name in _DRAWS)
@@ -115,10 +122,6 @@ class XgboostTrainer:
 
     def _build(self, holder: "Holder", muster: Muster) -> None:
         plan, numbers = self._recipe.plan, muster.numbers
-        if not muster.at_once:
-            held = (holder.numbers, holder.rank, holder.size)
-            holder.assign((), holder.rank, holder.size)
-            self._resources.callback(holder.assign, *held)
         bins = muster.bins
         # Binned before the workers are joined: the same everywhere, without a message.
         reference = None if bins is None else self._matrix(lambda: [bins])

@@ -30,11 +30,11 @@ class RunRecord(BaseModel):
 
     `host` and `pid` are the controller's, `scheduler` the module that its jobs went to, job ids
     are the scheduler's own strings; `controller_jobs` are all that the run has had, the present one
-    last. `walltimes_reached` and `idle_terms` count the controllers that went on by themselves at
-    their walltime, and those of them, up to now, in a row that finished nothing new. `job` has the
-    keys that decide the result, `data` rows, columns and size of the data. Keeping the work safe
-    took `safekeeping_s` of the `controller_s` that controllers ran. Keys that a newer hpc-ml wrote
-    are kept as they are.
+    last. `workers` is how many the run was begun with. `walltimes_reached` and `idle_terms` count
+    the controllers that went on by themselves at their walltime, and those of them, up to now, in
+    a row that finished nothing new. `job` has the keys that decide the result, `data` rows,
+    columns and size of the data. Keeping the work safe took `safekeeping_s` of the `controller_s`
+    that controllers ran. Keys that a newer hpc-ml wrote are kept as they are.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -56,6 +56,7 @@ class RunRecord(BaseModel):
     walltimes_reached: int = 0
     idle_terms: int = 0
     worker_jobs: list[str] = []
+    workers: int | None = None
     seed: int = 0
     versions: dict[str, str] = {}
     exit_code: int | None = None

@@ -27,7 +27,7 @@ import click
 from tests.faults import worker_faults as workers
 from tests.faults.bench import Bench, no_jobs
 from tests.faults.controller_faults import kill_controller
-from tests.faults.jobs import JOBS
+from tests.faults.jobs import JOBS, WORKERS_AFTER
 from tests.faults.table import Outcome, format_table, write_outcomes
 
 Fault = Callable[[Bench, float, int], Outcome]
@@ -99,7 +99,7 @@ def main(
         drawn = draw(wall_s, moments, f"{seed}/{name}") if moment_s is None else [moment_s]
         for fault in _chosen(place.faults, faults):
             for number, moment in enumerate(drawn):
-                after = (workers_after,) if workers_after else bench.job.workers_after
+                after = (workers_after,) if workers_after else WORKERS_AFTER
                 count = after[number % len(after)]
                 outcomes.append(place.faults[fault](bench, moment, count))
                 click.echo(outcomes[-1].describe())

@@ -34,14 +34,11 @@ class FaultJob:
         Relative, of numbers in the result.
     prepare : callable
         Writes what the job reads to a folder, and returns the words that name it.
-    workers_after : tuple of int
-        Workers of its resumed runs, in turn.
     """
 
     words: Words
     tolerance: float = EXACT
     prepare: Callable[[Path], Words] = _nothing
-    workers_after: tuple[int, ...] = WORKERS_AFTER
 
     @property
     def task(self) -> str:
@@ -176,7 +173,8 @@ JOBS: Mapping[str, FaultJob] = {
         ("xgboost", *_classes(30_000, 30), *_BOOST, "--param", "subsample=0.7"), ROUNDED
     ),
     "xgboost-all": FaultJob(
-        ("xgboost", *_classes(20_000, 30), *_in_parts("1 MiB"), *_BOOST, "--layout", "all"),
+        ("xgboost", *_classes(20_000, 30), *_in_parts("1 MiB"), *_BOOST, "--layout", "all",
+         "--param", "subsample=0.7"),
         ROUNDED,
     ),
     "lightgbm-one": FaultJob(
@@ -185,10 +183,9 @@ JOBS: Mapping[str, FaultJob] = {
         ROUNDED,
     ),
     "lightgbm-all": FaultJob(
-        ("lightgbm", *_classes(20_000, 30), *_in_parts("1 MiB"), *_BOOST, "--layout", "all"),
+        ("lightgbm", *_classes(20_000, 30), *_in_parts("1 MiB"), *_BOOST, "--layout", "all",
+         "--param", "subsample=0.7", "--param", "subsample_freq=1"),
         ROUNDED,
-        # Of other numbers LightGBM's booster is another: it breaks ties by what rounding leaves.
-        workers_after=(WORKERS,),
     ),
     "forest-whole": FaultJob(
         ("forest", *_classes(4000, 20), "--n-estimators", "60", "--oob-score")

@@ -1,14 +1,51 @@
-"""Rows in partitions for the boosters, and a checkpoint that stops or strikes a training."""
+"""Boosters and rows for them, and a checkpoint that stops or strikes a training."""
 
 import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import lightgbm
 import numpy as np
+import xgboost
 
+from hpc_ml import estimators
 from hpc_ml.errors import Stopped
 from hpc_ml.estimators.partitions import Block
 from hpc_ml.estimators.surroundings import NoCheckpoint
+
+N = 3000
+LIBRARIES = {"XGB": xgboost, "LGBM": lightgbm}
+# Draws of rows and columns, in the words of each library.
+DRAWS = {
+    "XGB": {"subsample": 0.7, "colsample_bynode": 0.5},
+    "LGBM": {"subsample": 0.7, "subsample_freq": 3, "colsample_bytree": 0.5},
+}
+
+
+def make_table() -> tuple[np.ndarray, np.ndarray]:
+    """Return rows of 6 columns, and a number that follows from them."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(N, 6))
+    return X, X[:, 0] + X[:, 1] * X[:, 2] + 0.5 * rng.normal(size=N)
+
+
+def ours(library, kind, **parameters):
+    parameters = {"n_estimators": 20, "n_jobs": 1, "random_state": 3, **parameters}
+    return getattr(estimators, f"{library}{kind}")(**parameters)
+
+
+def theirs(library, kind, **parameters):
+    quiet = {"verbosity": -1} if library == "LGBM" else {}
+    parameters = {"n_estimators": 20, "n_jobs": 1, "random_state": 3, **parameters, **quiet}
+    return getattr(LIBRARIES[library], f"{library}{kind}")(**parameters)
+
+
+def trees(model):
+    """Return all that the booster predicts by, as its library writes it."""
+    if hasattr(model, "get_booster"):
+        return bytes(model.get_booster().save_raw("ubj"))
+    text = model.booster_.model_to_string()
+    return text[text.index("Tree=0") : text.index("end of trees")]
 
 
 class Rows:
@@ -28,18 +65,26 @@ class Rows:
 
 
 class Diary(NoCheckpoint):
-    """Keeps states and what is told; calls `at_round` with each number of rounds."""
+    """Keeps units, states and what is told; calls `at_round` with each number of rounds."""
 
-    def __init__(self, at_round: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self, at_round: Callable[[int], None] | None = None, first_workers: int = 0
+    ) -> None:
+        self.units: dict[str, Any] = {}
         self.states: dict[str, bytes] = {}
         self.told: list[str] = []
         self.at_round = at_round
+        self._first_workers = first_workers
+
+    @property
+    def first_workers(self) -> int:
+        return self._first_workers
 
     def finished(self) -> dict[str, Any]:
-        return {}
+        return self.units
 
     def record(self, unit: str, value: Any) -> None:
-        pass
+        self.units[unit] = value
 
     def kept_state(self, name: str) -> bytes | None:
         return self.states.get(name)

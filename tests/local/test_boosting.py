@@ -1,34 +1,19 @@
 """Boosters trained by workers are the libraries' own, or as good."""
 
 import os
-import signal
 
 import dask.array as da
-import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
 import xgboost
-from boosting_data import Diary, Rows, stop_after
+from boosting_data import DRAWS, LIBRARIES, Diary, N, Rows, make_table, ours, theirs, trees
 from distributed import Client
 from scipy import sparse
 from sklearn.metrics import ndcg_score
 from sklearn.utils.estimator_checks import check_estimator
-from worker_processes import start_cluster
 
-from hpc_ml import estimators
-from hpc_ml.errors import BadJob, Stopped
-from hpc_ml.estimators import boosting, surroundings
-from hpc_ml.estimators.boosting_layout import Layout
-from hpc_ml.estimators.boosting_orders import Worker
-
-N = 3000
-LIBRARIES = {"XGB": xgboost, "LGBM": lightgbm}
-# Draws of rows and columns, in the words of each library.
-DRAWS = {
-    "XGB": {"subsample": 0.7, "colsample_bynode": 0.5},
-    "LGBM": {"subsample": 0.7, "subsample_freq": 3, "colsample_bytree": 0.5},
-}
+from hpc_ml.estimators import surroundings
 
 both = pytest.mark.parametrize("library", LIBRARIES)
 layouts = pytest.mark.parametrize("layout", ["one", "all"])
@@ -36,10 +21,7 @@ layouts = pytest.mark.parametrize("layout", ["one", "all"])
 
 @pytest.fixture(scope="module")
 def table():
-    """Rows of 6 columns, a number that follows from them, and its classes."""
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(N, 6))
-    return X, X[:, 0] + X[:, 1] * X[:, 2] + 0.5 * rng.normal(size=N)
+    return make_table()
 
 
 @pytest.fixture
@@ -48,25 +30,6 @@ def diary(client: Client):
     diary = Diary()
     with surroundings(client, diary):
         yield diary
-
-
-def ours(library, kind, **parameters):
-    parameters = {"n_estimators": 20, "n_jobs": 1, "random_state": 3, **parameters}
-    return getattr(estimators, f"{library}{kind}")(**parameters)
-
-
-def theirs(library, kind, **parameters):
-    quiet = {"verbosity": -1} if library == "LGBM" else {}
-    parameters = {"n_estimators": 20, "n_jobs": 1, "random_state": 3, **parameters, **quiet}
-    return getattr(LIBRARIES[library], f"{library}{kind}")(**parameters)
-
-
-def trees(model):
-    """Return all that the booster predicts by, as its library writes it."""
-    if hasattr(model, "get_booster"):
-        return bytes(model.get_booster().save_raw("ubj"))
-    text = model.booster_.model_to_string()
-    return text[text.index("Tree=0") : text.index("end of trees")]
 
 
 @both
@@ -195,104 +158,6 @@ def test_constraints_by_name_hold(table, diary, library) -> None:
     assert (steps <= 1e-9).all()
     with pytest.raises(ValueError, match="no column 'z'"):
         ours(library, "Regressor", monotone_constraints={"z": 1}).fit(X, target)
-
-
-@both
-@layouts
-def test_a_training_that_was_stopped_goes_on_to_the_same_booster(
-    table, client, library, layout
-) -> None:
-    X, target = table
-    rows = Rows(X, target > 0, (500, 1500))
-    parameters = {
-        "n_estimators": 30, "segment_rounds": 12, "layout": layout, "eval_metric": "auc",
-        "early_stopping_rounds": 25, **DRAWS[library],
-    }  # fmt: skip
-    with surroundings(client, Diary()):
-        undisturbed = ours(library, "Classifier", **parameters).fit(rows)
-    diary = Diary(stop_after(13))
-    with surroundings(client, diary):
-        with pytest.raises(Stopped):
-            ours(library, "Classifier", **parameters).fit(rows)
-        assert diary.states
-        diary.at_round = None
-        resumed = ours(library, "Classifier", **parameters).fit(rows)
-    np.testing.assert_array_equal(resumed.predict_proba(X), undisturbed.predict_proba(X))
-    assert resumed.history_ == undisturbed.history_
-
-
-@pytest.fixture(scope="module")
-def mortals():
-    """Workers that may die: one a test, and one is left after the last."""
-    with start_cluster(n_workers=4) as cluster:
-        yield cluster
-
-
-@pytest.mark.parametrize(("library", "layout"), [("XGB", "all"), ("LGBM", "all"), ("LGBM", "one")])
-def test_a_training_survives_a_worker_s_death(table, mortals, library, layout) -> None:
-    X, target = table
-    rows = Rows(X, target > 0, (500, 1500))
-    parameters = {"n_estimators": 60, "segment_rounds": 20, "layout": layout}
-    struck = []
-
-    def strike(done: int) -> None:
-        if done > 20 and not struck:
-            there = client.scheduler_info(n_workers=-1)["workers"]
-            struck.extend(one for one in mortals.workers.values() if one.worker_address in there)
-            os.kill(struck[0].process.pid, signal.SIGKILL)
-
-    diary = Diary(strike)
-    with Client(mortals) as client:
-        with surroundings(client, Diary()):
-            undisturbed = ours(library, "Classifier", **parameters).fit(rows)
-        with surroundings(client, diary):
-            model = ours(library, "Classifier", **parameters).fit(rows)
-    assert any("goes on from round 20" in told for told in diary.told)
-    np.testing.assert_allclose(model.predict_proba(X), undisturbed.predict_proba(X), atol=1e-6)
-
-
-@both
-def test_rows_that_do_not_fit_beside_their_bins_are_read_one_partition_after_another(
-    table, client, library, monkeypatch
-) -> None:
-    X, target = table
-    rows = Rows(X, target, (500, 500, 1500))
-    expected = theirs(library, "Regressor").fit(X, target)
-    layout = Layout("one", (0,), (1,), at_once=False)
-    monkeypatch.setattr(boosting, "choose_layout", lambda *_, **__: layout)
-    with surroundings(client, Diary()):
-        model = ours(library, "Regressor").fit(rows)
-    assert trees(model) == trees(expected)
-
-
-def test_rows_larger_than_memory_are_boosted_from_disk(table, client, monkeypatch) -> None:
-    X, target = table
-    expected = theirs("XGB", "Regressor").fit(X, target)
-    layout = Layout("disk", (0,), (1,), at_once=False)
-    monkeypatch.setattr(boosting, "choose_layout", lambda *_, **__: layout)
-    with surroundings(client, Diary()):
-        model = ours("XGB", "Regressor").fit(Rows(X, target, (500, 1500)))
-    assert model.score(X, target) == pytest.approx(expected.score(X, target), abs=0.002)
-    assert not client.run(find_caches) or not any(client.run(find_caches).values())
-
-
-def find_caches(dask_worker):
-    return [name for name in os.listdir(dask_worker.local_directory) if "xgboost" in name]
-
-
-@both
-def test_rows_that_fit_nowhere_are_refused_before_they_are_read(
-    table, client, library, monkeypatch
-) -> None:
-    class Unread(Rows):
-        def load(self, number):
-            raise AssertionError("read")
-
-    rows = Unread(*table, (500, 1500))
-    small = Worker("host", "process", 1, 1, 2**28)
-    monkeypatch.setattr(boosting, "scout", lambda holder, wanted: small)
-    with surroundings(client, Diary()), pytest.raises(BadJob, match="GiB of memory"):
-        ours(library, "Regressor").fit(rows)
 
 
 @both

@@ -6,7 +6,7 @@ import pytest
 
 from hpc_ml.errors import BadJob
 from hpc_ml.estimators.boosting_course import Course, Schedule, judge, seed_of_segment
-from hpc_ml.estimators.boosting_layout import Size, Worker, choose_layout
+from hpc_ml.estimators.boosting_layout import Size, Worker, choose_layout, fix_parts
 
 GIB = 2**30
 
@@ -46,7 +46,7 @@ def test_each_segment_has_a_seed_and_the_first_one_the_job_s_own() -> None:
 
 
 def test_a_kept_course_is_the_same_after_loading() -> None:
-    course = Course(mode="all", model=b"\x00model", best=0, watched="validation_auc")
+    course = Course(model=b"\x00model", best=0, watched="validation_auc")
     course.add({"validation_auc": 0.5}, {"validation_auc": True})
     course.add({"train_auc": 0.6}, {"train_auc": True})
     loaded = Course.load(course.dump())
@@ -111,3 +111,25 @@ def test_a_training_goes_on_as_it_began_where_it_can() -> None:
     assert choose_layout(four, held, size(4000), mode="all").mode == "all"
     assert choose_layout(four[:1], [4000], size(4000), mode="all").mode == "all"
     assert choose_layout(four[:1], [4000], size(4000)).mode == "one"
+
+
+def test_fixed_parts_go_to_whoever_holds_them_and_to_all_alike() -> None:
+    parts = [(0, 1), (2, 3), (4, 5)]
+    rows = [1000] * 6
+    three = fix_parts(workers(3), [(4, 5), (0, 1), (2, 3)], parts, rows, size(6000))
+    assert (three.mode, three.ranks, three.threads) == ("all", (1, 2, 0), (1, 1, 1))
+    two = fix_parts(workers(2), [(0, 1, 2), (3, 4, 5)], parts, rows, size(6000))
+    assert two.ranks == (0, 0, 1)
+    assert two.parts == tuple(parts)
+    many = [Worker("host", f"process{n}", 4, 8, 8 * GIB) for n in range(2)]
+    assert fix_parts(many, [(0, 1, 2), (3, 4, 5)], parts, rows, size(6000)).threads == (2, 2, 4)
+    five = fix_parts(workers(5), [(0, 1), (2, 3), (), (4,), (5,)], parts, rows, size(6000))
+    assert five.ranks == (0, 1, 3)
+
+
+def test_fixed_parts_need_the_memory_of_those_who_share_them() -> None:
+    parts, rows = [(0,), (1,), (2,)], [5_000_000] * 3
+    held = [(0,), (1,), (2,)]
+    assert fix_parts(workers(3, memory_gib=2), held, parts, rows, size(15_000_000)).parts
+    with pytest.raises(BadJob, match="GiB of memory"):
+        fix_parts(workers(2, memory_gib=2), held[:2], parts, rows, size(15_000_000))

@@ -1,0 +1,159 @@
+"""A worker's ranks in the training of a booster, and how they obey the controller.
+
+Both libraries know their network by the thread, so every rank of a worker keeps to one of its own.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, suppress
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from hpc_ml.estimators.boosting_orders import Advance, Begin, Disband, Export, Muster, Trainer
+
+if TYPE_CHECKING:
+    from hpc_ml.estimators.holder import Holder
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why a rank did not do as it was told; `left_alone` where another had gone before."""
+
+    error: Exception
+    left_alone: bool
+
+
+def obey(holder: "Holder", orders: Sequence[Any] | None) -> list[Any]:
+    """Do as the controller says, an order for each rank; a step of `Collective.each`.
+
+    None, for a rank or for the worker, has it wait.
+    """
+    if not orders:
+        return []
+    match orders[0]:
+        case Muster():
+            _vacate(holder)
+            _seats[holder] = _Seats(holder, orders)
+        case Disband():
+            _vacate(holder)
+    if (seats := _seats.get(holder)) is None:
+        return [None] * len(orders)
+    answers = seats.give(orders)
+    if any(isinstance(answer, Failed) for answer in answers):
+        # The ranks of other workers wait for messages until the sockets of this one are closed.
+        _vacate(holder)
+    return answers
+
+
+_seats: "WeakKeyDictionary[Holder, _Seats]" = WeakKeyDictionary()
+
+
+def _vacate(holder: "Holder") -> None:
+    if (seats := _seats.pop(holder, None)) is not None:
+        seats.close()
+
+
+class _Seats:
+    """All ranks of a worker."""
+
+    def __init__(self, holder: "Holder", musters: Sequence[Muster]) -> None:
+        self._resources = ExitStack()
+        if not musters[0].at_once:
+            held = (holder.numbers, holder.rank, holder.size)
+            holder.assign((), holder.rank, holder.size)
+            self._resources.callback(holder.assign, *held)
+        self._seats = [_Seat(holder, threaded=not muster.lead) for muster in musters]
+
+    def give(self, orders: Sequence[Any]) -> list[Any]:
+        """Give each rank its order; all obey at the same time, the first in this thread."""
+        first, *others = zip(self._seats, orders, strict=True)
+        begun = [seat.start(order) for seat, order in others]
+        return [first[0].start(first[1])(), *(answer() for answer in begun)]
+
+    def close(self) -> None:
+        for seat in self._seats:
+            seat.close()
+        self._resources.close()
+
+
+class _Seat:
+    """A rank, and its trainer from its muster until it is closed."""
+
+    def __init__(self, holder: "Holder", *, threaded: bool) -> None:
+        self._holder = holder
+        self._trainer: Trainer | None = None
+        self._thread = _Thread() if threaded else None
+
+    def start(self, order: Any) -> Callable[[], Any]:
+        """Begin to obey; what is returned gives the answer. Without a thread it does all then."""
+        return self._run(partial(self._obey, order))
+
+    def close(self) -> None:
+        """Let the trainer go."""
+        self._run(self._dismiss)()
+        if self._thread is not None:
+            self._thread.close()
+
+    def _run(self, work: Callable[[], Any]) -> Callable[[], Any]:
+        return work if self._thread is None else self._thread.start(work)
+
+    def _obey(self, order: Any) -> Any:
+        try:
+            return self._do(order)
+        except Exception as error:
+            left_alone = self._trainer is not None and self._trainer.is_left_alone(error)
+            return Failed(error, left_alone)
+
+    def _do(self, order: Any) -> Any:
+        if isinstance(order, Muster):
+            self._trainer = order.recipe.trainer(self._holder, order)
+            return self._trainer.ready()
+        if order is None or self._trainer is None:
+            return None
+        match order:
+            case Begin():
+                return self._trainer.begin(order)
+            case Advance():
+                return self._trainer.advance(order.rounds)
+            case Export():
+                return self._trainer.export(order.rounds)
+
+    def _dismiss(self) -> None:
+        trainer, self._trainer = self._trainer, None
+        if trainer is not None:
+            with suppress(Exception):
+                trainer.close()
+
+
+class _Thread:
+    """A thread that does one piece of work after another; it keeps no process from its end."""
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def start(self, work: Callable[[], Any]) -> Callable[[], Any]:
+        """Have the thread begin; what is returned waits for what comes of it."""
+        future: Future[Any] = Future()
+        # With the caller's context, in which Dask tells which worker it is.
+        self._work.put(partial(copy_context().run, _fill, future, work))
+        return future.result
+
+    def close(self) -> None:
+        self._work.put(None)
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+
+
+def _fill(future: "Future[Any]", work: Callable[[], Any]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:
+        future.set_exception(error)
