@@ -150,6 +150,9 @@ class LiveRun:
             self._heartbeat.report_reason(workers.reason or None)
             self._listener.workers(workers.have, workers.want, workers.reason)
 
+    def expects_workers(self) -> bool:
+        return self._cluster is not None and self._cluster.expects_workers()
+
     @property
     def worker_life_s(self) -> float:
         return float("inf") if self._cluster is None else self._cluster.worker_life_s

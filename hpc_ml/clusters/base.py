@@ -74,6 +74,10 @@ class Cluster(ABC):
     def workers(self) -> Workers:
         """Return how many workers there are and shall be."""
 
+    def expects_workers(self) -> bool:
+        """Return whether more workers will come than are there; False where nobody knows."""
+        return False
+
     @property
     def worker_life_s(self) -> float:
         """How long a worker can work on something; infinite where no walltime ends it."""

@@ -135,6 +135,9 @@ class JobWorkers(Cluster):
         want = self._request.job.resources.workers or 1
         return Workers(have, want, "" if have >= want else self._watch.reason())
 
+    def expects_workers(self) -> bool:
+        return self._watch.expects_workers(len(self._arrived_jobs()))
+
     @property
     def worker_life_s(self) -> float:
         return self._lifetime.work_s

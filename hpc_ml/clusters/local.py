@@ -135,6 +135,11 @@ class LocalWorkers(Cluster):
         have = -(-len(self._processes()) // (resources.gpus or resources.cores))
         return Workers(have, self._want)
 
+    def expects_workers(self) -> bool:
+        nannies = [] if self._cluster is None else list(self._cluster.workers.values())
+        alive = sum(nanny.status.name == "running" for nanny in nannies)
+        return alive > len(self._processes())
+
     def _processes(self) -> list[Any]:
         return list(self._cluster.scheduler.workers.values()) if self._cluster is not None else []
 

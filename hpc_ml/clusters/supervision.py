@@ -45,6 +45,7 @@ class JobWatch:
         self._refusal: NoCluster | None = None
         self._error: NoCluster | None = None
         self._history = History(time.monotonic())
+        self._submitting = 0
         self._dask: JobScheduler | None = None
         self._present: frozenset[str] = frozenset()
         self._ended = threading.Event()
@@ -97,6 +98,11 @@ class JobWatch:
     def reason(self) -> str:
         """Return why workers are missing, in the words of the first job that waits."""
         return why_waiting(list(self._reports.values()))
+
+    def expects_workers(self, have: int) -> bool:
+        """Return whether jobs wait, begin or are still to be submitted beside those that serve."""
+        alive = sum(not report.state.ended for report in list(self._reports.values()))
+        return alive > have or bool(self._history.owed or self._submitting)
 
     def check(self, have: int) -> None:
         """Tell what there is to tell, and raise NoCluster when no worker will come any more."""
@@ -208,8 +214,11 @@ class JobWatch:
 
         self._dask.judge(decide)
         seen = Seen(time.monotonic(), reports, present, leaving)
-        self._history, decisions = reconcile(self._history, seen, self._rules())
+        history, decisions = reconcile(self._history, seen, self._rules())
+        self._submitting = decisions.submit
+        self._history = history
         self._act(decisions)
+        self._submitting = 0
 
     def _rules(self) -> Rules:
         resources = self._request.job.resources

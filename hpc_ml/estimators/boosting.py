@@ -13,9 +13,16 @@ from copy import deepcopy
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
-from hpc_ml.errors import WorkersLost
-from hpc_ml.estimators.boosting_course import Course, Schedule, judge, seed_of_segment
-from hpc_ml.estimators.boosting_layout import Layout, Size, Worker, choose_layout, fix_parts
+from hpc_ml.errors import BadJob, WorkersLost
+from hpc_ml.estimators.boosting_course import Begun, Course, Schedule, judge, seed_of_segment
+from hpc_ml.estimators.boosting_layout import (
+    Layout,
+    Size,
+    Worker,
+    choose_layout,
+    describe,
+    fix_parts,
+)
 from hpc_ml.estimators.boosting_orders import Advance, Begin, Export, Recipe, scout
 from hpc_ml.estimators.boosting_rows import Part, join, sample_parts
 from hpc_ml.estimators.boosting_scores import Panel
@@ -26,6 +33,7 @@ from hpc_ml.estimators.placement import place
 
 MOST_LOSSES = 5
 STATE = "boosting"
+_LOOK_EVERY_S = 0.2
 # Rows by which values are binned where no worker has them all, as LightGBM's own default.
 _BIN_ROWS = 200_000
 _BIN_BYTES = 128 * 2**20
@@ -73,18 +81,6 @@ class Training:
     layout: str = "auto"
 
 
-@dataclass(frozen=True)
-class Begun:
-    """In which mode a training began, and by how many ranks; "" and 0 where it has not.
-
-    Draws of rows, and what rounding decides, follow from the ranks: as many as there were workers
-    at first, whoever is there later.
-    """
-
-    mode: str = ""
-    ranks: int = 0
-
-
 class Boosting:
     """Trains one booster.
 
@@ -130,9 +126,7 @@ class Boosting:
     def _team(self, course: Course) -> Iterator[tuple[Team, Panel]]:
         """Choose the workers that train, and have them make ready from where the course is."""
         training, collective = self._training, self._collective
-        places = collective.workers
-        workers = collective.each(scout, [None] * len(places))
-        layout = self._choose(workers, places)
+        places, workers, layout = self._lay_out()
         self._settle(layout)
         recipe = self._recipe_for(layout, workers)
         bins = self._sample(places) if layout.mode == "all" else None
@@ -146,6 +140,22 @@ class Boosting:
                 yield team, Panel(ready, recipe.scorers, recipe.plan.classes, own_rows=own_rows)
             finally:
                 team.disband()
+
+    def _lay_out(self) -> tuple[list[WorkerPlace], list[Worker], Layout]:
+        """Return the workers and who of them trains, when they have the memory for it."""
+        collective = self._collective
+        while True:
+            places = collective.workers
+            workers = collective.each(scout, [None] * len(places))
+            try:
+                return places, workers, self._choose(workers, places)
+            except BadJob as error:
+                if not self._checkpoint.expects_workers():
+                    raise
+                self._tell(f"{error.problem}: waiting for more workers")
+            while collective.workers == places and self._checkpoint.expects_workers():
+                self._checkpoint.check()
+                time.sleep(_LOOK_EVERY_S)
 
     def _choose(self, workers: Sequence[Worker], places: Sequence[WorkerPlace]) -> Layout:
         collective, training = self._collective, self._training
@@ -168,7 +178,7 @@ class Boosting:
             parts = self._share_out(self._begun.ranks or self._first_ranks(layout))
             layout = fix_parts(workers, numbers, parts, rows, size, most_threads=most_threads)
         if max(len(workers), len(layout.ranks)) > 1:
-            self._tell(_describe(layout, size))
+            self._tell(describe(layout, size))
         return layout
 
     def _first_ranks(self, layout: Layout) -> int:
@@ -266,18 +276,6 @@ class Boosting:
 def _sample_own(holder: Any, state: Any) -> dict[int, Part]:
     numbers, plan, share = state
     return sample_parts(holder, numbers, plan, share)
-
-
-def _describe(layout: Layout, size: Size) -> str:
-    rows = f"{size.rows:,} rows x {size.n_features:,}"
-    if layout.mode == "all":
-        workers, ranks = len(set(layout.ranks)), len(layout.ranks)
-        begun = "" if workers == ranks else f", in {ranks} parts as it was begun"
-        return f"training on {rows} in {workers} worker{'s'[: workers - 1]} at once{begun}"
-    threads = f"{layout.threads[0]} thread{'s' if layout.threads[0] > 1 else ''}"
-    if layout.mode == "disk":
-        return f"training on {rows} from disk in one worker, with {threads}"
-    return f"training on {rows} in one worker, with {threads}: the fastest way"
 
 
 def _digest(collective: AnyCollective, training: Training) -> str:

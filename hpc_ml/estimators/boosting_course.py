@@ -83,6 +83,18 @@ def judge(scores: Sequence[float], patience: int, *, maximise: bool) -> Verdict:
     return Verdict(best, None)
 
 
+@dataclass(frozen=True)
+class Begun:
+    """In which mode a training began, and by how many ranks; "" and 0 where it has not.
+
+    Draws of rows, and what rounding decides, follow from the ranks: as many as there were workers
+    at first, whoever is there later.
+    """
+
+    mode: str = ""
+    ranks: int = 0
+
+
 @dataclass
 class Course:
     """The state of a training, from which it can go on in another process.

@@ -195,6 +195,20 @@ def fix_parts(
     )
 
 
+def describe(layout: Layout, size: Size) -> str:
+    """Return in words where is trained."""
+    rows = f"{size.rows:,} rows x {size.n_features:,}"
+    if layout.mode == "all":
+        workers, ranks = len(set(layout.ranks)), len(layout.ranks)
+        where = "one worker" if workers == 1 else f"{workers} workers at once"
+        begun = "" if workers == ranks else f", in {ranks} parts as it was begun"
+        return f"training on {rows} in {where}{begun}"
+    threads = f"{layout.threads[0]} thread{'s' if layout.threads[0] > 1 else ''}"
+    if layout.mode == "disk":
+        return f"training on {rows} from disk in one worker, with {threads}"
+    return f"training on {rows} in one worker, with {threads}: the fastest way"
+
+
 def _deal_parts(
     held: Sequence[Sequence[int]], parts: Sequence[tuple[int, ...]], rows: Sequence[int]
 ) -> tuple[int, ...]:

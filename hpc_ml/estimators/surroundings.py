@@ -48,6 +48,9 @@ class Checkpoint(Protocol):
     def first_workers(self) -> int:
         """How many workers the work was begun with, before it was ever resumed; 0 if unknown."""
 
+    def expects_workers(self) -> bool:
+        """Return whether more workers will come than are there, by what is known."""
+
     @property
     def worker_life_s(self) -> float:
         """How long a worker can work on something; infinite where no walltime ends it."""
@@ -86,6 +89,9 @@ class NoCheckpoint:
     @property
     def first_workers(self) -> int:
         return 0
+
+    def expects_workers(self) -> bool:
+        return False
 
     @property
     def worker_life_s(self) -> float:

@@ -102,6 +102,34 @@ def test_workers_share_what_more_of_them_began(table, client, library) -> None:
     np.testing.assert_array_equal(model.predict_proba(X), undisturbed.predict_proba(X))
 
 
+def test_rows_that_need_workers_still_to_come_wait_for_them(table, monkeypatch) -> None:
+    X, target = table
+    choose = boosting.choose_layout
+
+    def choose_with_two(workers, *words, **more):
+        if len(workers) < 2:
+            raise BadJob("2 workers are needed")
+        return choose(workers, *words, **more)
+
+    monkeypatch.setattr(boosting, "choose_layout", choose_with_two)
+    with start_cluster(n_workers=1) as cluster, Client(cluster) as client:
+
+        class Waiting(Diary):
+            def tell(self, message: str) -> None:
+                super().tell(message)
+                if "waiting" in message:
+                    cluster.scale(2)
+
+            def expects_workers(self) -> bool:
+                return len(client.scheduler_info(n_workers=-1)["workers"]) < 2
+
+        diary = Waiting(first_workers=2)
+        with surroundings(client, diary):
+            ours("XGB", "Regressor", layout="all").fit(Rows(X, target, (500, 1500)))
+    assert diary.told[0] == "2 workers are needed: waiting for more workers"
+    assert diary.told[1].endswith("in 2 workers at once")
+
+
 @both
 def test_rows_that_do_not_fit_beside_their_bins_are_read_one_partition_after_another(
     table, client, library, monkeypatch
