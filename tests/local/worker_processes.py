@@ -1,6 +1,4 @@
-"""A cluster of worker processes on this machine, quiet."""
-
-import logging
+"""A cluster of worker processes on this machine."""
 
 from distributed import LocalCluster
 
@@ -10,6 +8,7 @@ def start_cluster(**options: object) -> LocalCluster:
         threads_per_worker=1,
         host="127.0.0.1",
         dashboard_address=":0",
-        silence_logs=logging.CRITICAL,
+        # Dask would silence the handlers of pytest too, for all tests that follow.
+        silence_logs=False,
         **options,
     )
