@@ -4,17 +4,15 @@ The controller puts the scores together and alone decides when to stop, so that 
 stop while another goes on.
 """
 
-import hashlib
-import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, replace
 from typing import Any
 
 from hpc_ml.errors import BadJob, WorkersLost
-from hpc_ml.estimators.boosting_course import Begun, Course, Schedule, judge, seed_of_segment
+from hpc_ml.estimators.boosting_course import Begun, Course, judge, seed_of_segment
 from hpc_ml.estimators.boosting_layout import (
     Layout,
     Size,
@@ -27,6 +25,7 @@ from hpc_ml.estimators.boosting_orders import Advance, Begin, Export, Recipe, sc
 from hpc_ml.estimators.boosting_rows import Part, join, sample_parts
 from hpc_ml.estimators.boosting_scores import Panel
 from hpc_ml.estimators.boosting_team import Team
+from hpc_ml.estimators.boosting_training import Training
 from hpc_ml.estimators.collective import WorkerPlace
 from hpc_ml.estimators.inputs import AnyCollective
 from hpc_ml.estimators.placement import place
@@ -34,51 +33,11 @@ from hpc_ml.estimators.placement import place
 MOST_LOSSES = 5
 STATE = "boosting"
 _LOOK_EVERY_S = 0.2
+# A worker that has come is one of the collective's some moments later.
+_JOINING_S = 10.0
 # Rows by which values are binned where no worker has them all, as LightGBM's own default.
 _BIN_ROWS = 200_000
 _BIN_BYTES = 128 * 2**20
-
-Network = Callable[[AnyCollective, Sequence[int]], AbstractContextManager[list[Mapping[str, Any]]]]
-
-
-@dataclass(frozen=True)
-class Training:
-    """All that decides what booster comes out, and what its library needs.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    schedule : Schedule
-    seed : int or None
-        None leaves the library's own default, in the first segment.
-    row_bytes, disk_row_bytes : float
-        See `Size`.
-    network : callable
-        Opens what lets the workers of some ranks find each other; its value is for each of them.
-    watched : str
-        The metric that early stopping follows; "" for the last one.
-    of_all : mapping
-        scikit-learn's scorers that, where several workers train, take the place of metrics which
-        a worker cannot measure for the others.
-    on_device : callable
-        Returns parameters that are added where every worker that trains has a GPU.
-    most_threads : int, optional
-        Threads of a worker that the user allows.
-    layout : str
-        one or all where the user prefers it; else auto.
-    """
-
-    recipe: Recipe
-    schedule: Schedule
-    seed: int | None
-    row_bytes: float
-    network: Network
-    disk_row_bytes: float | None = None
-    watched: str = ""
-    of_all: Mapping[str, str] = field(default_factory=dict)
-    on_device: Callable[[], Mapping[str, Any]] = dict
-    most_threads: int | None = None
-    layout: str = "auto"
 
 
 class Boosting:
@@ -93,7 +52,7 @@ class Boosting:
         self._training = training
         self._schedule = training.schedule
         self._checkpoint = collective.checkpoint
-        self._key = _digest(collective, training)
+        self._key = training.digest(collective.partitions.key)
         self._begun_unit = f"boosting-begun/{self._key}"
         self._begun = Begun(*self._checkpoint.finished().get(self._begun_unit, ()))
         self._told = ""
@@ -150,12 +109,23 @@ class Boosting:
             try:
                 return places, workers, self._choose(workers, places)
             except BadJob as error:
-                if not self._checkpoint.expects_workers():
+                if len(places) >= self._checkpoint.first_workers:
                     raise
                 self._tell(f"{error.problem}: waiting for more workers")
-            while collective.workers == places and self._checkpoint.expects_workers():
-                self._checkpoint.check()
-                time.sleep(_LOOK_EVERY_S)
+                if not self._await_others(places):
+                    raise
+
+    def _await_others(self, places: Sequence[WorkerPlace]) -> bool:
+        """Return whether there are other workers, as soon as that is so or none is expected."""
+        expected_s = time.monotonic()
+        while self._collective.workers == places:
+            self._checkpoint.check()
+            if self._checkpoint.expects_workers():
+                expected_s = time.monotonic()
+            elif time.monotonic() - expected_s > _JOINING_S:
+                return False
+            time.sleep(_LOOK_EVERY_S)
+        return True
 
     def _choose(self, workers: Sequence[Worker], places: Sequence[WorkerPlace]) -> Layout:
         collective, training = self._collective, self._training
@@ -276,18 +246,3 @@ class Boosting:
 def _sample_own(holder: Any, state: Any) -> dict[int, Part]:
     numbers, plan, share = state
     return sample_parts(holder, numbers, plan, share)
-
-
-def _digest(collective: AnyCollective, training: Training) -> str:
-    """Return what the state of a training is known by: its data and what decides its booster."""
-    recipe, schedule = training.recipe, training.schedule
-    facts = {
-        "data": collective.partitions.key,
-        "trainer": recipe.trainer.__name__,
-        "params": {name: repr(value) for name, value in sorted(recipe.params.items())},
-        "plan": repr(recipe.plan),
-        "metrics": [recipe.metrics, dict(recipe.scorers)],
-        "schedule": [schedule.n_rounds, schedule.segment_rounds, schedule.patience],
-        "seed": training.seed,
-    }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -13,10 +13,11 @@ from sklearn.utils import check_consistent_length, check_random_state, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
-from hpc_ml.estimators.boosting import Boosting, Training
+from hpc_ml.estimators.boosting import Boosting
 from hpc_ml.estimators.boosting_course import Course, Schedule
 from hpc_ml.estimators.boosting_layout import Size, Worker, choose_layout
 from hpc_ml.estimators.boosting_rows import Kind, RowPlan, count_labels
+from hpc_ml.estimators.boosting_training import Training
 from hpc_ml.estimators.inputs import AnyCollective, is_dask, is_partitioned, opened
 from hpc_ml.estimators.linear_base import apply_to_chunks
 

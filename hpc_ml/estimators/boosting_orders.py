@@ -5,6 +5,7 @@ A rank's trainer lives from `Muster` to `Disband`, between the steps of a `Colle
 
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -69,8 +70,6 @@ class Muster:
         What the library needs to find the other workers; empty for one.
     bins : Part, optional
         Sample of all rows by which values are binned, where no worker has all rows.
-    lead : bool
-        Whether it is the first of its worker's ranks, which looks after what they share.
     """
 
     recipe: Recipe
@@ -82,7 +81,6 @@ class Muster:
     at_once: bool = True
     network: Mapping[str, Any] = field(default_factory=dict)
     bins: Any = None
-    lead: bool = True
 
 
 @dataclass(frozen=True)
@@ -174,6 +172,10 @@ class Trainer(Protocol):
     def export(self, rounds: int) -> bytes: ...
 
     def close(self) -> None: ...
+
+    @staticmethod
+    def watch(network: Mapping[str, Any]) -> AbstractContextManager[Any]:
+        """Return what a worker does beside its ranks while they train: look after their network."""
 
     @staticmethod
     def is_left_alone(error: Exception) -> bool:

@@ -62,52 +62,71 @@ class _Seats:
     """All ranks of a worker."""
 
     def __init__(self, holder: "Holder", musters: Sequence[Muster]) -> None:
+        first = musters[0]
         self._resources = ExitStack()
-        if not musters[0].at_once:
+        if not first.at_once:
             held = (holder.numbers, holder.rank, holder.size)
             holder.assign((), holder.rank, holder.size)
             self._resources.callback(holder.assign, *held)
-        self._seats = [_Seat(holder, threaded=not muster.lead) for muster in musters]
+        self._seats = [_Seat(holder, threaded=number > 0) for number in range(len(musters))]
+        self._resources.callback(self._close_seats)
+        self._resources.enter_context(first.recipe.trainer.watch(first.network))
 
     def give(self, orders: Sequence[Any]) -> list[Any]:
-        """Give each rank its order; all obey at the same time, the first in this thread."""
-        first, *others = zip(self._seats, orders, strict=True)
-        begun = [seat.start(order) for seat, order in others]
-        return [first[0].start(first[1])(), *(answer() for answer in begun)]
+        """Give each rank its order; all obey at the same time."""
+        work = [partial(seat.obey, order) for seat, order in zip(self._seats, orders, strict=True)]
+        return self._do_all(work)
 
     def close(self) -> None:
+        """Let all go that they have."""
+        self._resources.close()
+
+    def _close_seats(self) -> None:
+        # At the same time, since some wait for the others as they leave.
+        self._do_all([seat.dismiss for seat in self._seats])
         for seat in self._seats:
             seat.close()
-        self._resources.close()
+
+    def _do_all(self, work: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Have each seat do its work; the first does it in this thread, while the others do."""
+        begun = [seat.start(own) for seat, own in zip(self._seats, work, strict=True)]
+        return [answer() for answer in begun]
 
 
 class _Seat:
-    """A rank, and its trainer from its muster until it is closed."""
+    """A rank, and its trainer from its muster until it is dismissed."""
 
     def __init__(self, holder: "Holder", *, threaded: bool) -> None:
         self._holder = holder
         self._trainer: Trainer | None = None
         self._thread = _Thread() if threaded else None
 
-    def start(self, order: Any) -> Callable[[], Any]:
-        """Begin to obey; what is returned gives the answer. Without a thread it does all then."""
-        return self._run(partial(self._obey, order))
+    def start(self, work: Callable[[], Any]) -> Callable[[], Any]:
+        """Begin with work in the seat's thread; what is returned waits for what comes of it.
 
-    def close(self) -> None:
-        """Let the trainer go."""
-        self._run(self._dismiss)()
-        if self._thread is not None:
-            self._thread.close()
-
-    def _run(self, work: Callable[[], Any]) -> Callable[[], Any]:
+        Without a thread of its own the work is done by whoever waits.
+        """
         return work if self._thread is None else self._thread.start(work)
 
-    def _obey(self, order: Any) -> Any:
+    def obey(self, order: Any) -> Any:
+        """Do as the controller says; None has the rank wait."""
         try:
             return self._do(order)
         except Exception as error:
             left_alone = self._trainer is not None and self._trainer.is_left_alone(error)
             return Failed(error, left_alone)
+
+    def dismiss(self) -> None:
+        """Let the trainer go."""
+        trainer, self._trainer = self._trainer, None
+        if trainer is not None:
+            with suppress(Exception):
+                trainer.close()
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._thread is not None:
+            self._thread.close()
 
     def _do(self, order: Any) -> Any:
         if isinstance(order, Muster):
@@ -122,12 +141,6 @@ class _Seat:
                 return self._trainer.advance(order.rounds)
             case Export():
                 return self._trainer.export(order.rounds)
-
-    def _dismiss(self) -> None:
-        trainer, self._trainer = self._trainer, None
-        if trainer is not None:
-            with suppress(Exception):
-                trainer.close()
 
 
 class _Thread:

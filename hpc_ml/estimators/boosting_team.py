@@ -58,9 +58,8 @@ class Team:
                 at_once=layout.at_once,
                 network=networks[rank] if networks else {},
                 bins=bins,
-                lead=place not in layout.ranks[:rank],
             )
-            for rank, place in enumerate(layout.ranks)
+            for rank in range(len(layout.ranks))
         ]
         loads: dict[str, list[int]] = {}
         for address, numbers in zip(self._addresses, parts, strict=True):

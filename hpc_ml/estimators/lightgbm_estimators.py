@@ -21,7 +21,6 @@ import lightgbm
 from lightgbm.basic import LightGBMError, _ConfigAliases
 from sklearn.preprocessing import LabelEncoder
 
-from hpc_ml.estimators.boosting import Training
 from hpc_ml.estimators.boosting_constraints import place_interactions, place_monotone
 from hpc_ml.estimators.boosting_course import Course
 from hpc_ml.estimators.boosting_fit import (
@@ -35,6 +34,7 @@ from hpc_ml.estimators.boosting_fit import (
 from hpc_ml.estimators.boosting_metrics import split_metrics
 from hpc_ml.estimators.boosting_orders import Recipe
 from hpc_ml.estimators.boosting_rows import RowPlan
+from hpc_ml.estimators.boosting_training import Training
 from hpc_ml.estimators.lightgbm_device import find_device
 from hpc_ml.estimators.lightgbm_network import open_network
 from hpc_ml.estimators.lightgbm_training import LightgbmTrainer

@@ -3,8 +3,8 @@
 https://lightgbm.readthedocs.io/en/stable/Parallel-Learning-Guide.html
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import lightgbm
@@ -38,7 +38,6 @@ class LightgbmTrainer:
         self._booster: Any = None
         self._rounds = 0
         self._resources = ExitStack()
-        self._lead = muster.lead
         self._rows = TrainingRows(holder, muster)
         if muster.bins is not None:
             # Rows that all workers miss in the sample are still there: no feature is left out.
@@ -85,6 +84,11 @@ class LightgbmTrainer:
         self._booster = self._training = self._validation = None
 
     @staticmethod
+    def watch(network: Mapping[str, Any]) -> AbstractContextManager[Any]:
+        """Return what ends this worker's waiting for others as soon as one has gone."""
+        return closing(NetworkWatch(network)) if network else nullcontext()
+
+    @staticmethod
     def is_left_alone(error: Exception) -> bool:
         """Return whether an error only says that another worker has gone."""
         return isinstance(error, LightGBMError) and "ocket" in str(error)
@@ -102,8 +106,6 @@ class LightgbmTrainer:
             with muted():  # it says that it listens, whatever the verbosity
                 self._booster = lightgbm.Booster(params, self._training)
             self._resources.callback(self._booster.free_network)
-            if self._lead:
-                self._resources.callback(NetworkWatch(self._network).close)
         else:
             self._booster = lightgbm.Booster(params, self._training)
         if self._validation is not None:

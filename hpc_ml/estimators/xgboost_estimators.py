@@ -20,7 +20,6 @@ import numpy as np
 import xgboost
 from xgboost.core import XGBoostError
 
-from hpc_ml.estimators.boosting import Training
 from hpc_ml.estimators.boosting_constraints import place_interactions, place_monotone
 from hpc_ml.estimators.boosting_course import Course
 from hpc_ml.estimators.boosting_fit import (
@@ -34,8 +33,10 @@ from hpc_ml.estimators.boosting_fit import (
 from hpc_ml.estimators.boosting_metrics import split_metrics
 from hpc_ml.estimators.boosting_orders import Recipe
 from hpc_ml.estimators.boosting_rows import RowPlan
+from hpc_ml.estimators.boosting_training import Training
 from hpc_ml.estimators.inputs import is_dask
-from hpc_ml.estimators.xgboost_training import XgboostTrainer, open_tracker
+from hpc_ml.estimators.xgboost_network import open_tracker
+from hpc_ml.estimators.xgboost_training import XgboostTrainer
 
 # Bytes of a value: its bin by rows and by columns, as measured while some are missing (without
 # missing ones it is half as much); or, where values are not binned, these by rows and by columns.

@@ -6,26 +6,23 @@ https://xgboost.readthedocs.io/en/stable/python/python_api.html#module-xgboost.c
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import xgboost
 from threadpoolctl import threadpool_limits
 from xgboost.collective import CommunicatorContext
-from xgboost.tracker import RabitTracker
 
 from hpc_ml.estimators.boosting_orders import Begin, Muster, Ready, Recipe, Round
 from hpc_ml.estimators.boosting_quiet import muted
 from hpc_ml.estimators.boosting_rows import Part, join, load_parts, load_validation
+from hpc_ml.estimators.xgboost_network import end_tracker
 
 if TYPE_CHECKING:
     from hpc_ml.estimators.holder import Holder
-    from hpc_ml.estimators.inputs import AnyCollective
 
 Parts = Callable[[], Iterable[Part]]
 # As xgboost.callback.EarlyStopping has them.
@@ -35,8 +32,6 @@ _DRAWS = (
 )  # fmt: skip
 # A worker whose process ends closes its sockets; this is for a host that vanishes.
 _MESSAGE_LIMIT_S = 1800
-
-_trackers: "WeakKeyDictionary[Holder, RabitTracker]" = WeakKeyDictionary()
 
 
 class XgboostTrainer:
@@ -102,6 +97,11 @@ class XgboostTrainer:
             self._resources.close()
 
     @staticmethod
+    def watch(network: Mapping[str, Any]) -> AbstractContextManager[Any]:
+        """Return nothing to do: its communicator hears itself of a worker that has gone."""
+        return nullcontext()
+
+    @staticmethod
     def is_left_alone(error: Exception) -> bool:
         """Return whether an error only says that another worker has gone."""
         return isinstance(error, xgboost.core.XGBoostError) and "/collective/" in str(error)
@@ -147,8 +147,7 @@ class XgboostTrainer:
             self._validating = self._matrix(lambda: [rows], self._training)
 
     def _join(self, holder: "Holder", muster: Muster) -> None:
-        if (tracker := _trackers.pop(holder, None)) is not None:
-            self._resources.callback(_end, tracker)
+        self._resources.callback(end_tracker, holder)
         args = {
             **muster.network,
             "dmlc_task_id": f"{muster.rank:06d}",
@@ -270,32 +269,3 @@ def _to_device(X: Any) -> Any:
 
 def _is_maximised(metric: str) -> bool:
     return metric != "mape" and metric.startswith(_MAXIMISED)
-
-
-@contextmanager
-def open_tracker(
-    collective: "AnyCollective", ranks: Sequence[int]
-) -> Iterator[list[Mapping[str, Any]]]:
-    """Start what the workers of these ranks find each other by, on the first of them."""
-    states = [len(ranks) if rank == ranks[0] else None for rank in range(len(collective.workers))]
-    found = collective.each(_start_tracker, states)
-    yield [found[ranks[0]]] * len(ranks)
-
-
-def _start_tracker(holder: "Holder", n_workers: int | None) -> dict[str, Any] | None:
-    from distributed import get_worker
-
-    if n_workers is None:
-        return None
-    host = urlsplit(get_worker().address).hostname
-    tracker = RabitTracker(n_workers=n_workers, host_ip=host, sortby="task")
-    tracker.start()
-    _trackers[holder] = tracker
-    return dict(tracker.worker_args())
-
-
-def _end(tracker: RabitTracker) -> None:
-    with suppress(Exception):
-        tracker.wait_for(timeout=1)
-    with suppress(Exception):
-        tracker.free()
