@@ -10,6 +10,9 @@ from sklearn.datasets import make_blobs
 
 from hpc_ml.estimators.partitions import Block
 
+# Partitions of any size, one of them empty.
+ENDS = (3, 500, 500, 1300)
+
 
 class GivenPartitions:
     """Rows cut at given places; small enough to travel with the plan."""

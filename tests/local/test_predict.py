@@ -11,25 +11,18 @@ from distributed import Client
 from pyarrow import parquet as pq
 from sklearn.base import clone
 from sklearn.cluster import KMeans
-from sklearn.datasets import make_blobs
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.linear_model import LinearRegression, LogisticRegression, LogisticRegressionCV
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import f1_score, log_loss
 from sklearn.pipeline import make_pipeline
 from worker_processes import start_cluster
 from xgboost import XGBClassifier
 
-import hpc_ml
-from hpc_ml.api import check
-from hpc_ml.data.source import DataSource
-from hpc_ml.errors import BadData, BadInput, BadRun, Stopped
-from hpc_ml.spec.data import Data
-from hpc_ml.tasks import predict
-from hpc_ml.tasks.models import keep_model, load_model
-from hpc_ml.tasks.rows import open_rows
+from hpc_ml.errors import BadData, BadRun, Stopped
+from hpc_ml.tasks.models import load_model
 from tests.conftest import json_of
-from tests.local.moody import Notebook
+from tests.local.predicting import Run, make_blobs_and_model, predict_all, train
 
 
 @pytest.fixture(autouse=True)
@@ -38,61 +31,11 @@ def small_partitions(monkeypatch):
     monkeypatch.setattr("hpc_ml.data.pieces._SMALLEST_BYTES", 8 * 1024)
 
 
-class Run(Notebook):
-    """A run in a folder of its own."""
-
-    def __init__(self, folder, **options):
-        super().__init__(**options)
-        folder.mkdir(exist_ok=True)
-        self.seed = 0
-        self.model_folder = folder / "model"
-        self.predictions_folder = folder / "predictions"
-
-
-def train(folder, estimator, data, *, stratify=True, supervised=True):
-    """Fit an estimator on the rows of a source as a task does; return its model folder."""
-    source = DataSource(Data.model_validate(data), stratify=stratify, supervised=supervised)
-    run = Run(folder)
-    with open_rows(None, source, run) as rows:
-        blocks = rows.collective.map(as_it_is)
-        X = np.concatenate([block.X for block in blocks])
-        y = np.concatenate([block.y for block in blocks]) if supervised else None
-        fitted = estimator.fit(X, y)
-        keep_model(run, rows, fitted, task="linear", parameters={}, metrics={"test_accuracy": 1.0})
-    return run.model_folder
-
-
-def as_it_is(block, state, memory):
-    return block
-
-
-def predict_all(client, folder, model, data, run=None, **keys):
-    """Run the task; return its metrics and all predictions."""
-    job = hpc_ml.make_job("predict", model=str(model), data=data, **keys)
-    check(job)
-    run = run or Run(folder)
-    result = predict.run(client, predict.source(job), job.settings, run)
-    parts = sorted(run.predictions_folder.iterdir())
-    assert [path.name for path in parts] == [f"part-{n:05d}.parquet" for n in range(len(parts))]
-    return result.metrics, pd.concat(map(pd.read_parquet, parts), ignore_index=True)
-
-
 @pytest.fixture(scope="module")
 def blobs(tmp_path_factory):
-    """A table of 1,000 rows, one of the same rows a hundred times, and a model of the first."""
+    """The folder of a small and a large table, a model of the small one, and the large one."""
     folder = tmp_path_factory.mktemp("blobs")
-    X, y = make_blobs(1000, 5, centers=3, cluster_std=4.0, random_state=0)
-    frame = pd.DataFrame(X.astype(np.float32), columns=list("abcde"))
-    frame["label"] = np.array(["red", "green", "blue"])[y]
-    frame.to_parquet(folder / "small.parquet", index=False)
-    large = frame.sample(100_000, replace=True, random_state=1)
-    large.insert(0, "id", np.arange(len(large)))
-    large.to_parquet(folder / "large.parquet", index=False)
-    estimator = LogisticRegressionCV(
-        Cs=3, cv=3, l1_ratios=(0,), scoring="accuracy", use_legacy_attributes=False
-    )
-    model = train(folder / "run", estimator, {"path": str(folder / "small.parquet")})
-    return folder, model, large
+    return folder, *make_blobs_and_model(folder)
 
 
 def test_a_table_a_hundred_times_larger_is_predicted_as_at_once(client, tmp_path, blobs):
@@ -265,9 +208,6 @@ def test_a_stopped_run_goes_on_with_what_is_missing(client, tmp_path, blobs):
         )
 
 
-LABELLED = "label,a,b,c,d,e\nred,0.5,1,2,3,4\nblue,1.5,1,2,3,4\n"
-
-
 class Robbed(Run):
     """A run that loses a worker after its second partition."""
 
@@ -290,37 +230,6 @@ def test_a_lost_worker_changes_nothing(tmp_path, blobs):
     np.testing.assert_array_equal(found["prediction"], expected)
 
 
-CSV = "id,a,b,c,d,e\n1,0.5,1,2,3,4\n2,1.5,1,2,3,4\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "keys", "said"),
-    [
-        (CSV.replace("c,", "cc,"), {}, "no column 'c', which the model .* did you mean 'cc'"),
-        (CSV.replace("0.5", "low"), {}, "column 'a' holds string, and the model was fitted on num"),
-        (CSV, {"carry": ["ida"]}, "carry: 'ida' is no column; did you mean 'id'"),
-        (CSV.replace("id", "prediction"), {"carry": ["prediction"]}, "name of a column of predict"),
-        (CSV, {"output": ["cluster"]}, "has no cluster; it has label, probability, decision"),
-        (CSV, {"scoring": "accuracy"}, "scoring: accuracy needs a target"),
-        (CSV.replace("id", "label"), {"scoring": "accuracy"}, "target 'label' holds int64"),
-        (LABELLED, {"scoring": "roc_auc_ovr"}, "roc_auc_ovr needs all rows at once"),
-        (LABELLED, {"scoring": "acuracy"}, "did you mean 'accuracy'"),
-        (CSV, {"model": "nothing"}, "no run 'nothing'"),
-        (CSV, {"data": {"columns": ["a", "b"]}}, "names others than the columns that the model"),
-        (CSV, {"data": {"weight": "id"}}, "data.weight is for training"),
-        (CSV, {"data": {"target": "price"}, "scoring": "accuracy"}, "'price', which is no column"),
-    ],
-)  # fmt: skip
-def test_what_does_not_fit_is_refused_before_anything_runs(tmp_path, blobs, text, keys, said):
-    keys = dict(keys)
-    (tmp_path / "rows.csv").write_text(text)
-    data = {"path": str(tmp_path / "rows.csv"), **keys.pop("data", {})}
-    words = {"model": str(blobs[1]), "data": data, **keys}
-
-    with pytest.raises(BadInput, match=said):
-        check(hpc_ml.make_job("predict", **words))
-
-
 def test_a_partition_without_a_whole_row_is_written_empty(client, tmp_path, blobs):
     _, model, large = blobs
     holed = large[:1500].drop(columns=["id", "label"]).reset_index(drop=True)
@@ -336,21 +245,6 @@ def test_a_partition_without_a_whole_row_is_written_empty(client, tmp_path, blob
     assert found[:1000].isna().all(axis=None)
     expected = load_model(model).estimator.predict(holed[1000:].to_numpy())
     np.testing.assert_array_equal(found["prediction"][1000:], expected)
-
-
-def test_a_wide_array_with_an_infinite_value_is_refused_at_its_place(client, tmp_path):
-    rows = np.random.default_rng(0).normal(size=(40, 5001))
-    rows[:, -1] = np.arange(40) % 2
-    np.save(tmp_path / "rows.npy", rows)
-    data = {"path": str(tmp_path / "rows.npy")}
-    model = train(tmp_path / "trained", LogisticRegression(), data)
-
-    metrics, _ = predict_all(client, tmp_path / "run", model, data)
-    assert metrics["test_accuracy"] == 1.0
-    rows[30, 17] = np.inf
-    np.save(tmp_path / "rows.npy", rows)
-    with pytest.raises(BadData, match=r"rows\.npy, row \d+ and the rows after it: .* infinity"):
-        predict_all(client, tmp_path / "refused", model, data)
 
 
 def test_other_names_are_mapped_by_rename(client, tmp_path, blobs):
