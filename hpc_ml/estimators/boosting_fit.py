@@ -21,9 +21,6 @@ from hpc_ml.estimators.boosting_training import Training
 from hpc_ml.estimators.inputs import AnyCollective, is_dask, is_partitioned, opened
 from hpc_ml.estimators.linear_base import apply_to_chunks
 
-if TYPE_CHECKING:
-    pass
-
 SEGMENT_ROUNDS = 100
 VALIDATION_FRACTION = 0.1
 OWN_PARAMETERS = frozenset({"layout", "validation_fraction", "segment_rounds", "watch_training"})
