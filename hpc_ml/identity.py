@@ -44,7 +44,7 @@ def data_facts(data: "DataSummary") -> dict[str, int | None]:
 def find_changes(record: RunRecord, job: Job, data: "DataSummary") -> list[Change]:
     """Return what decides the result and is not as it was when the run was made."""
     same_data = data.digest == record.data_digest
-    changes = [] if same_data else _compare_facts(record, data)
+    changes = [] if same_data else _compare_facts(record, data, job.data.path or "the data")
     return [*changes, *_compare_keys(record, job, same_data)]
 
 
@@ -80,14 +80,14 @@ def _word(values: Mapping[str, Any], key: str) -> str:
     return json.dumps(values[key]) if key in values else "unset"
 
 
-def _compare_facts(record: RunRecord, data: "DataSummary") -> list[Change]:
+def _compare_facts(record: RunRecord, data: "DataSummary", name_of_data: str) -> list[Change]:
     was, now = record.data or {}, data_facts(data)
     changes = [
-        Change(f"the {words} of the data were {was[name]:,}, are {now[name] or 0:,}")
+        Change(f"the {words} of {name_of_data} were {was[name]:,}, are {now[name] or 0:,}")
         for name, words in _FACTS.items()
         if was.get(name) is not None and was[name] != now[name]
     ]
-    return changes or [Change("the data have other contents or another time of change")]
+    return changes or [Change(f"{name_of_data} has other contents or another time of change")]
 
 
 def _flatten(common: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:

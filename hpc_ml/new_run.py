@@ -55,7 +55,8 @@ def plan_jobs(job: Job, layout: RunLayout) -> Plan:
     if not job.on_scheduler:
         raise BadJob(
             f"submit hands a run to a scheduler, and the job runs on {job.on!r}",
-            hint="add --on slurm or --on pbs, or type `hpc-ml run`",
+            hint="add --on slurm or --on pbs; without a scheduler type `hpc-ml run`, or "
+            "`hpc-ml resume` without --submit",
         )
     python = job.resources.python or sys.executable
     return Plan(layout.path, job, choose_profile(job.on, job.site), python, gpu_launcher())

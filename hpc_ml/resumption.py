@@ -66,11 +66,13 @@ class Resumption:
             raise explain_write_failure(path, error) from error
 
     def _set_work_aside(self) -> None:
-        ledger = self.folder.layout.ledger_file.parent
+        layout = self.folder.layout
+        ledger = layout.ledger_file.parent
         aside = ledger.with_name(f"ledger-until-{read_clock():%Y%m%d-%H%M%S}")
         try:
             ledger.rename(aside)
             ledger.mkdir(mode=0o700)
+            layout.heartbeat_file.unlink(missing_ok=True)  # it tells how far the work was
         except OSError as error:
             raise explain_write_failure(ledger, error) from error
         self.listener.tell(f"all is computed anew; what was finished before is in {aside.name}")

@@ -150,7 +150,9 @@ def _end_jobs(folder: RunFolder, record: RunRecord) -> str:
         _end_live(scheduler, live)
         ended += len(live)
         live = find_live(patient, folder.layout, record)
-    return f"; {ended} of its jobs ended" if ended else "; no job of it was left"
+    if not ended:
+        return "; no job of it was left"
+    return f"; its last {'job was' if ended == 1 else f'{ended} jobs were'} ended"
 
 
 def _end_live(scheduler: "Scheduler", live: list[str]) -> None:

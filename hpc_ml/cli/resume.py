@@ -46,7 +46,8 @@ def resume(
     """Go on with RUN where it stopped; what is finished is kept.
 
     RUN is an id, the start of one, a name, a path, or 'last'. The place and its resources may
-    differ from those that the run began with.
+    differ from those that the run began with; what is not given stays as it was, whatever default
+    is named below.
     """
     from hpc_ml import api
 

@@ -75,7 +75,9 @@ class Heartbeat:
         self._layout = layout
         self._interval_s = interval_s
         self._lock = threading.Lock()
-        self._beat = Beat(beat=0, time=read_clock())
+        last = read_beat(layout)
+        # Until the task tells anew how far it is, that of the controller before holds.
+        self._beat = Beat(beat=0, time=read_clock(), progress=last and last.progress)
         self._stopped = threading.Event()
         self._cancelled = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hpc-ml heartbeat", daemon=True)

@@ -150,7 +150,9 @@ def _judge_ended_job(record: RunRecord, job: JobWord) -> tuple[RunState, str]:
     if job.state == "cancelled" and record.state is RunState.PENDING:
         return RunState.CANCELLED, reason
     if job.state in _FAILED_JOB:
-        return RunState.FAILED, f"{reason}; read `hpc-ml logs {record.id}`"
+        return RunState.FAILED, (
+            f"{reason}; read `hpc-ml logs {record.id}`, go on with `hpc-ml resume {record.id}`"
+        )
     return RunState.INTERRUPTED, f"{reason}; {_KEPT}"
 
 

@@ -68,7 +68,7 @@ def _silhouettes(
         run.check()
         labels = model.local_estimator().predict(X)
         if not 2 <= len(set(labels)) < X.shape[0]:
-            run.tell(f"{model.n_clusters} clusters of {X.shape[0]} rows have no silhouette")
+            run.tell(f"k={model.n_clusters} has no silhouette on {X.shape[0]} rows")
             continue
         with config_context(working_memory=_WORKING_MEMORY_MIB), threadpool_limits(limits=1):
             found[model.n_clusters] = float(silhouette_score(X, labels))

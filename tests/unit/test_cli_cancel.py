@@ -107,7 +107,7 @@ def test_a_waiting_job_is_cancelled_at_once(make_run, type_words, scheduler):
     run = submitted(make_run, state="pending")
     scheduler.add("12", "pending", "waits for free nodes")
     code, out, _ = type_words("cancel", "last")
-    assert (code, out) == (0, f"run {run.run_id} is cancelled; 1 of its jobs ended\n")
+    assert (code, out) == (0, f"run {run.run_id} is cancelled; its last job was ended\n")
     assert scheduler.cancelled == ["12"]
     assert run.read_record().state is RunState.CANCELLED
 
@@ -119,7 +119,7 @@ def test_recorded_and_unrecorded_jobs_end(make_run, type_words, scheduler, impat
     scheduler.add("14", "running")
     scheduler.add("15", "pending", name=run.layout.tag)
     code, out, _ = type_words("cancel", "last")
-    assert (code, out) == (0, f"run {run.run_id} is cancelled; 3 of its jobs ended\n")
+    assert (code, out) == (0, f"run {run.run_id} is cancelled; its last 3 jobs were ended\n")
     assert sorted(scheduler.cancelled) == ["12", "14", "15"]
 
 
@@ -159,7 +159,7 @@ def test_jobs_left_by_an_ended_run_end(make_run, type_words, scheduler):
     scheduler.add("13", "running")
     code, out, _ = type_words("cancel", "last")
     assert code == 0
-    assert "has ended already: failed; 1 of its jobs ended" in out
+    assert "has ended already: failed; its last job was ended" in out
 
 
 def away(run):

@@ -127,9 +127,12 @@ def test_a_larger_grid_keeps_what_is_finished(folder, conducted):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a,b,label\n" + "1,2,x\n3,4,y\n" * 30, "the rows of the data were 40, are 60"),
-        ("a,c,b,label\n" + "1,2,2,x\n3,4,4,y\n" * 20, "the columns of the data were 3, are 4"),
-        ("a,b,label\n" + "1,2,x\n3,5,y\n" * 20, "other contents or another time of change"),
+        ("a,b,label\n" + "1,2,x\n3,4,y\n" * 30, r"the rows of .*\.csv were 40, are 60"),
+        ("a,c,b,label\n" + "1,2,2,x\n3,4,4,y\n" * 20, r"the columns of .*\.csv were 3, are 4"),
+        (
+            "a,b,label\n" + "1,2,x\n3,5,y\n" * 20,
+            r"\.csv has other contents or another time of change",
+        ),
     ],
 )
 def test_changed_data_are_refused(folder, table, conducted, text, said):

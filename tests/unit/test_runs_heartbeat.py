@@ -45,6 +45,15 @@ def test_the_last_beat_has_the_last_word(layout):
     assert beat.reason == "job 12 waits for free nodes"
 
 
+def test_what_the_controller_before_has_told_holds_until_more_is_known(layout):
+    with Heartbeat(layout) as heartbeat:
+        heartbeat.report_progress(3, 48, "fits")
+        heartbeat.report_workers(want=4, have=1)
+    with Heartbeat(layout):
+        beat = read_beat(layout)
+    assert (beat.progress, beat.workers) == (Progress(done=3, total=48, unit="fits"), None)
+
+
 def test_a_request_to_stop_is_heard(layout):
     with Heartbeat(layout, interval_s=0.01) as heartbeat:
         assert not heartbeat.cancel_requested
