@@ -13,8 +13,9 @@ from hpc_ml.runs.layout import RunLayout
 # What takes longer is written as soon as it is done; what takes less is written together.
 LONG_UNIT_S = 1.0
 WRITE_EVERY_S = 30.0
-# Writing takes a hundredth of the time at most, however large a state is.
-_TIMES_THE_COST = 100
+# Less than a hundredth of the time is for writing states, ledger and signs of life: for states, as
+# large as they may be, two thirds of that.
+_TIMES_THE_COST = 150
 _CHECKSUM_BYTES = 4
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
@@ -32,7 +33,7 @@ class _Kept:
 class States:
     """The states of one run: written at once after long units, else every 30 s and by `flush`.
 
-    After a write all of them rest for a hundred times as long as it took, however many there are.
+    After a write all of them rest for 150 times as long as it took, however many there are.
     `seconds_spent` is the time that writing has cost.
     """
 
