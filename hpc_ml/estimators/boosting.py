@@ -55,6 +55,7 @@ class Boosting:
         self._key = training.digest(collective.partitions.key)
         self._begun_unit = f"boosting-begun/{self._key}"
         self._begun = Begun(*self._checkpoint.finished().get(self._begun_unit, ()))
+        self._ranks = 0
         self._told = ""
 
     def run(self) -> Course:
@@ -145,14 +146,23 @@ class Boosting:
         layout = choose_layout(workers, held, size, mode=preferred, most_threads=most_threads)
         if layout.mode == "all":
             numbers = [one.numbers for one in places]
-            parts = self._share_out(self._begun.ranks or self._first_ranks(layout))
+            self._ranks = self._count_ranks(layout, workers)
+            parts = self._share_out(self._ranks)
             layout = fix_parts(workers, numbers, parts, rows, size, most_threads=most_threads)
         if max(len(workers), len(layout.ranks)) > 1:
             self._tell(describe(layout, size))
         return layout
 
-    def _first_ranks(self, layout: Layout) -> int:
-        return self._checkpoint.first_workers or len(layout.ranks)
+    def _count_ranks(self, layout: Layout, workers: Sequence[Worker]) -> int:
+        """Return how many ranks train: as many as at first, but for one a worker with a GPU."""
+        ranks = self._begun.ranks or self._checkpoint.first_workers or len(layout.ranks)
+        if ranks <= len(layout.ranks) or not any(workers[rank].device for rank in layout.ranks):
+            return ranks
+        self._tell(
+            f"{len(layout.ranks)} workers with GPUs cannot share the {ranks} parts in which others "
+            "would train: the booster will not be quite the same"
+        )
+        return len(layout.ranks)
 
     def _share_out(self, ranks: int) -> list[tuple[int, ...]]:
         """Return the partitions of each rank, which follow from the data alone."""
@@ -165,7 +175,7 @@ class Boosting:
         """Note where the booster is trained, which decides it: a resumed run does the same."""
         mode = self._begun.mode
         if not mode:
-            self._begun = Begun(layout.mode, self._first_ranks(layout))
+            self._begun = Begun(layout.mode, self._ranks)
             self._checkpoint.record(self._begun_unit, [*astuple(self._begun)])
         elif mode != layout.mode:
             self._tell(

@@ -102,6 +102,21 @@ def test_workers_share_what_more_of_them_began(table, client, library) -> None:
     np.testing.assert_array_equal(model.predict_proba(X), undisturbed.predict_proba(X))
 
 
+def test_workers_with_gpus_share_nothing(table, client, monkeypatch) -> None:
+    X, target = table
+
+    def scout_device(holder, wanted):
+        return Worker("host", str(os.getpid()), 1, 1, 2**33, device=True)
+
+    monkeypatch.setattr(boosting, "scout", scout_device)
+    diary = Diary(first_workers=4)
+    with surroundings(client, diary):
+        model = ours("LGBM", "Regressor", layout="all", device_type="cpu")
+        model.fit(Rows(X, target, range(300, len(X), 300)))
+    assert "2 workers with GPUs cannot share the 4 parts" in diary.told[0]
+    assert diary.told[1].endswith("in 2 workers at once")
+
+
 def test_rows_that_need_workers_still_to_come_wait_for_them(table, monkeypatch) -> None:
     X, target = table
     choose = boosting.choose_layout
