@@ -103,18 +103,18 @@ class Boosting:
 
     def _lay_out(self) -> tuple[list[WorkerPlace], list[Worker], Layout]:
         """Return the workers and who of them trains, when they have the memory for it."""
-        collective = self._collective
+        collective, more_come = self._collective, True
         while True:
             places = collective.workers
             workers = collective.each(scout, [None] * len(places))
+            more_come = more_come and len(places) < self._checkpoint.first_workers
             try:
-                return places, workers, self._choose(workers, places)
+                return places, workers, self._choose(workers, places, more_come=more_come)
             except BadJob as error:
-                if len(places) >= self._checkpoint.first_workers:
+                if not more_come:
                     raise
                 self._tell(f"{error.problem}: waiting for more workers")
-                if not self._await_others(places):
-                    raise
+                more_come = self._await_others(places)
 
     def _await_others(self, places: Sequence[WorkerPlace]) -> bool:
         """Return whether there are other workers, as soon as that is so or none is expected."""
@@ -128,7 +128,9 @@ class Boosting:
             time.sleep(_LOOK_EVERY_S)
         return True
 
-    def _choose(self, workers: Sequence[Worker], places: Sequence[WorkerPlace]) -> Layout:
+    def _choose(
+        self, workers: Sequence[Worker], places: Sequence[WorkerPlace], *, more_come: bool
+    ) -> Layout:
         collective, training = self._collective, self._training
         rows, sizes = collective.rows, collective.partitions.bytes_each
         size = Size(
@@ -143,7 +145,9 @@ class Boosting:
         held = [sum(rows[number] for number in one.numbers) for one in places]
         most_threads = training.most_threads
         preferred = self._begun.mode or training.layout.replace("auto", "")
-        layout = choose_layout(workers, held, size, mode=preferred, most_threads=most_threads)
+        layout = choose_layout(
+            workers, held, size, mode=preferred, most_threads=most_threads, more_come=more_come
+        )
         if layout.mode == "all":
             numbers = [one.numbers for one in places]
             self._ranks = self._count_ranks(layout, workers)

@@ -103,6 +103,7 @@ def choose_layout(
     *,
     mode: str = "",
     most_threads: int | None = None,
+    more_come: bool = False,
 ) -> Layout:
     """Return where to train.
 
@@ -120,6 +121,8 @@ def choose_layout(
         booster is the same on any number of them.
     most_threads : int, optional
         What the user allows a worker; default all that it may have.
+    more_come : bool
+        Whether more workers are to come: a single one does not train from disk then.
 
     Raises
     ------
@@ -141,7 +144,7 @@ def choose_layout(
         at_once = all(_fits(held_rows[rank], workers[rank], size, copies=2) for rank in ranks)
         threads = tuple(_capped(workers[rank].threads, most_threads) for rank in ranks)
         return Layout("all", ranks, threads, at_once)
-    if len(workers) == 1 and _fits_disk(workers[0], size):
+    if len(workers) == 1 and not more_come and _fits_disk(workers[0], size):
         return Layout("disk", (best,), alone, at_once=False)
     raise _too_large(workers, size)
 

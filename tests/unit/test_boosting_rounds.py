@@ -97,6 +97,8 @@ def test_memory_decides_between_one_worker_all_and_disk() -> None:
     assert (streamed.mode, streamed.at_once) == ("one", False)
     assert choose_layout(workers(4, memory_gib=2), [rows // 4] * 4, size(rows)).mode == "all"
     assert choose_layout(workers(1, memory_gib=2), [rows], size(rows)).mode == "disk"
+    with pytest.raises(BadJob, match="GiB of memory"):
+        choose_layout(workers(1, memory_gib=2), [rows], size(rows), more_come=True)
 
 
 def test_what_fits_nowhere_is_refused_with_the_memory_that_it_needs() -> None:
