@@ -3,16 +3,16 @@
 Both libraries know their network by the thread, so every rank of a worker keeps to one of its own.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
+
+from distributed.threadpoolexecutor import ThreadPoolExecutor
 
 from hpc_ml.estimators.boosting_orders import Advance, Begin, Disband, Export, Muster, Trainer
 
@@ -99,14 +99,19 @@ class _Seat:
     def __init__(self, holder: "Holder", *, threaded: bool) -> None:
         self._holder = holder
         self._trainer: Trainer | None = None
-        self._thread = _Thread() if threaded else None
+        # Dask's, since the interpreter does not wait for its threads when it ends.
+        self._thread = ThreadPoolExecutor(1) if threaded else None
 
     def start(self, work: Callable[[], Any]) -> Callable[[], Any]:
         """Begin with work in the seat's thread; what is returned waits for what comes of it.
 
         Without a thread of its own the work is done by whoever waits.
         """
-        return work if self._thread is None else self._thread.start(work)
+        if self._thread is None:
+            return work
+        # With the caller's context, in which Dask tells which worker it is.
+        found: Future[Any] = self._thread.submit(copy_context().run, work)
+        return found.result
 
     def obey(self, order: Any) -> Any:
         """Do as the controller says; None has the rank wait."""
@@ -126,7 +131,7 @@ class _Seat:
     def close(self) -> None:
         """End the thread."""
         if self._thread is not None:
-            self._thread.close()
+            self._thread.shutdown(wait=False)
 
     def _do(self, order: Any) -> Any:
         if isinstance(order, Muster):
@@ -141,32 +146,3 @@ class _Seat:
                 return self._trainer.advance(order.rounds)
             case Export():
                 return self._trainer.export(order.rounds)
-
-
-class _Thread:
-    """A thread that does one piece of work after another; it keeps no process from its end."""
-
-    def __init__(self) -> None:
-        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def start(self, work: Callable[[], Any]) -> Callable[[], Any]:
-        """Have the thread begin; what is returned waits for what comes of it."""
-        future: Future[Any] = Future()
-        # With the caller's context, in which Dask tells which worker it is.
-        self._work.put(partial(copy_context().run, _fill, future, work))
-        return future.result
-
-    def close(self) -> None:
-        self._work.put(None)
-
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            work()
-
-
-def _fill(future: "Future[Any]", work: Callable[[], Any]) -> None:
-    try:
-        future.set_result(work())
-    except BaseException as error:
-        future.set_exception(error)

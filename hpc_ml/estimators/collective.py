@@ -154,23 +154,19 @@ class Collective:
         step: Callable[["Holder", Any], Any],
         states: Sequence[Any],
         *,
-        whole: bool = False,
         numbers: Sequence[Sequence[int]] | None = None,
     ) -> list[Any]:
         """Return ``step(holder, state)`` of every worker, taken by all at the same time.
 
-        A step may load the partitions that its worker holds; with `whole` any; else those that
-        `numbers` gives the worker. Raises WorkersLost when one of them is lost meanwhile; the
-        others are let go then.
+        `numbers` are the partitions that each may load, by default those that its worker holds.
+        Raises WorkersLost when one of them is lost meanwhile; the others are let go then.
         """
         self.dispatch.place()
         packed = cloudpickle.dumps(step)
         members = list(self.dispatch.members)
         if len(states) != len(members):
             raise WorkersLost(f"there are {len(members)} workers for {len(states)} states")
-        if whole:
-            numbers = [range(self.n_partitions)] * len(members)
-        elif numbers is None:
+        if numbers is None:
             numbers = [self.dispatch.held[member.address] for member in members]
         calls = {
             self.dispatch.call(member, "each", packed, state, own)

@@ -51,7 +51,7 @@ def deal(collective: AnyCollective, step: Callable[[Any, Any], Any], dealer: Dea
 def _deal_here(collective: HereCollective, step: Callable[[Any, Any], Any], dealer: Dealer) -> None:
     (place,) = collective.workers
     while (order := dealer.next_order(place)) is not None:
-        (answer,) = collective.each(step, [order.state], whole=True)
+        (answer,) = collective.each(step, [order.state])
         dealer.take(place, order, answer)
 
 

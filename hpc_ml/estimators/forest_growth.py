@@ -63,13 +63,22 @@ def grow_forest(collective: AnyCollective, plan: ForestPlan) -> tuple[list[Any],
 def run_each(
     collective: AnyCollective, step: Any, state: Any = None, *, whole: bool = True
 ) -> list[Any]:
-    """Return a step's answer of every worker; begin again where one is lost."""
+    """Return a step's answer of every worker; begin again where one is lost.
+
+    With `whole`, the step may load any partition, not only those that its worker holds.
+    """
+
+    def ask_all() -> list[Any]:
+        count = len(collective.workers)
+        numbers = [range(collective.n_partitions)] * count if whole else None
+        return collective.each(step, [state] * count, numbers=numbers)
+
     for _ in range(MOST_DEATHS):
         try:
-            return collective.each(step, [state] * len(collective.workers), whole=whole)
+            return ask_all()
         except WorkersLost:
             continue
-    return collective.each(step, [state] * len(collective.workers), whole=whole)
+    return ask_all()
 
 
 class Growth:

@@ -66,7 +66,6 @@ class HereCollective:
         step: Callable[[Holder, Any], Any],
         states: Sequence[Any],
         *,
-        whole: bool = False,
         numbers: Sequence[Sequence[int]] | None = None,
     ) -> list[Any]:
         self.checkpoint.check()

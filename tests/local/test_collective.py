@@ -135,7 +135,7 @@ def test_each_worker_takes_a_joint_step(client: Client) -> None:
         assert [one[:2] for one in found] == [(0, 2), (1, 2)]
         assert [one[3] for one in found] == ["a", "b"]
         assert [one[2] for one in found] == [place.numbers for place in collective.workers]
-        assert collective.each(see_all, [None, None], whole=True) == [12, 12]
+        assert collective.each(see_all, [None, None], numbers=[range(4)] * 2) == [12, 12]
 
 
 def test_partitions_are_made_into_others_where_they_lie(client: Client) -> None:
